@@ -1,0 +1,1 @@
+"""Sound in and out: the devices, both directions of sound, echo cancellation."""

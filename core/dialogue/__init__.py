@@ -1,0 +1,1 @@
+"""Who answers: a Qwen3-Omni endpoint or the embedded companion, behind one protocol."""

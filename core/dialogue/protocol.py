@@ -1,0 +1,83 @@
+"""Dialogue: the seam between a conversation and whoever answers."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.errors import LiveTalkError
+    from core.media import AudioChunk, Samples, Turn
+
+
+@dataclass(frozen=True)
+class Message:
+    """One entry of the conversation as the model is told it: what the person said, or what was *heard* of the reply."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class Verdict(enum.Enum):
+    """How a reply ended, as far as the dialogue knows."""
+
+    OK = "ok"
+    CUT = "cut"
+    FILTERED = "filtered"
+    LENGTH = "length"
+    NO_AUDIO = "no_audio"
+
+
+class Reply(Protocol):
+    """Where an answer goes; one per turn, made by `Conversation`. Every method may be called from any thread.
+
+    After `finish` or `fail` nothing more may be called. Once the turn is cancelled every call is ignored.
+    """
+
+    @property
+    def turn(self) -> Turn: ...
+
+    def user_said(self, text: str) -> None:
+        """The words of the person's spoken turn became known."""
+        ...
+
+    def speak(self, samples: Samples, text: str) -> bool:
+        """Media samples (24 kHz mono float32) and the words they say; either may be empty. Waits while the track is
+        full (asyncio callers use a thread). False when the turn is no longer wanted."""
+        ...
+
+    def finish(self, verdict: Verdict = Verdict.OK) -> None:
+        """The reply is complete, or ended as `verdict` says; what was spoken plays to its end."""
+        ...
+
+    def fail(self, error: LiveTalkError) -> None:
+        """The reply cannot go on; what was spoken plays to its end, the turn is kept for a retry."""
+        ...
+
+
+class Dialogue(Protocol):
+    """Answers turns. Every method returns at once; the work happens on the dialogue's own thread.
+
+    At most one turn is answered at a time: `start` is called after the turn before it ended or was cancelled.
+    """
+
+    def anticipate(self, speech: AudioChunk) -> None:
+        """The person has paused and may have finished: begin what does not commit to an answer (recognition, a warm
+        connection). `start` with a turn whose speech begins at the same capture sample and is as long, bar trailing
+        silence, may use it; `anticipate` again or `start` with other speech discards it."""
+        ...
+
+    def start(self, turn: Turn, history: Sequence[Message], reply: Reply) -> None:
+        """Answer `turn`, given what was said before it (the turn itself is not in `history`)."""
+        ...
+
+    def cancel(self, turn: Turn) -> None:
+        """Stop answering: close the connection, stop the models. The turn is already marked cancelled."""
+        ...
+
+    def close(self) -> None:
+        """End the thread and the connection; waits until they have ended."""
+        ...

@@ -1,0 +1,80 @@
+"""The trouble a person can do something about.
+
+Anything that is not a `LiveTalkError` is a bug and must be loud.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Problem(enum.Enum):
+    """What went wrong, as one of the cases the product has words and actions for."""
+
+    ENDPOINT_SILENT = "endpoint_silent"
+    ENDPOINT_UNREACHABLE = "endpoint_unreachable"
+    ENDPOINT_BUSY = "endpoint_busy"
+    ENDPOINT_REFUSED = "endpoint_refused"
+    KEY_REFUSED = "key_refused"
+    ANSWER_CUT = "answer_cut"
+    NO_MICROPHONE = "no_microphone"
+    NO_LOUDSPEAKER = "no_loudspeaker"
+    DEVICE_LOST = "device_lost"
+    PICTURE_REFUSED = "picture_refused"
+    PICTURE_UNREADABLE = "picture_unreadable"
+    PICTURE_RESTARTED = "picture_restarted"
+    NO_OPENGL = "no_opengl"
+    DISK_FULL = "disk_full"
+    FOLDER_UNWRITABLE = "folder_unwritable"
+    RECORDING_FAILED = "recording_failed"
+    SETTINGS_BROKEN = "settings_broken"
+    SETTINGS_NEWER = "settings_newer"
+    NO_KEYRING = "no_keyring"
+    MODEL_MISSING = "model_missing"
+    MODEL_DAMAGED = "model_damaged"
+    HISTORY_UNREADABLE = "history_unreadable"
+    SOUND_UNREADABLE = "sound_unreadable"
+    ALREADY_RUNNING = "already_running"
+    UNEXPECTED = "unexpected"
+
+
+class LiveTalkError(Exception):
+    """Expected trouble: a sentence that says what happened and one that says what to do.
+
+    Args:
+        problem: which case it is; the window chooses its actions by it.
+        title: one full sentence, in the person's words.
+        advice: what to do next, one or two sentences.
+        detail: the technical line for a report; never shown first, never the person's words.
+        retry_after_s: seconds after which trying again makes sense, None when it does not.
+    """
+
+    def __init__(
+        self, problem: Problem, title: str, advice: str, *, detail: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(f"{title} {advice}")
+        self.problem = problem
+        self.title = title
+        self.advice = advice
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+class DeviceError(LiveTalkError):
+    """A microphone or loudspeaker is missing, lost or refused."""
+
+
+class ServerError(LiveTalkError):
+    """The endpoint failed; `retry_after_s` knows whether trying again helps."""
+
+
+class PerformerError(LiveTalkError):
+    """A picture cannot serve, or a model is missing or damaged."""
+
+
+class RecordingError(LiveTalkError):
+    """The recording could not be begun or went on no longer; what was written is kept."""
+
+
+class SettingsError(LiveTalkError):
+    """The settings file could not be read or written."""

@@ -1,0 +1,1 @@
+"""Who is speaking: voice probability and the pure rules of turn-taking."""

@@ -1,0 +1,1 @@
+"""Speech in, pictures out: the one loop and the models it runs."""

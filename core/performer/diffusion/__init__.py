@@ -1,0 +1,1 @@
+"""The bricks of block-wise causal diffusion, shared by every performer."""

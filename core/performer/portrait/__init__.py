@@ -1,0 +1,1 @@
+"""The embedded avatar: motion latents and a portrait warp."""

@@ -1,0 +1,119 @@
+"""Performer, PerformerSpec, Identity, Performance: the seam between the engine and the models that draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from core.media import Pixels, SpeechBlock
+
+
+@dataclass(frozen=True)
+class PerformerSpec:
+    """Geometry and needs of a performer; the one home of these numbers.
+
+    Latent sizes follow section 2 of the paper's layout: a block is `block_latents` latent frames, each standing for
+    `frames_per_latent` video frames, except that a causal video VAE gives fewer in the first block (`first_frames`).
+    """
+
+    name: str
+    fps: int
+    sample_rate: int
+    width: int
+    height: int
+    first_frames: int
+    block_frames: int
+    block_latents: int
+    frames_per_latent: int
+    latent_channels: int
+    latent_height: int
+    latent_width: int
+    patch: tuple[int, int, int]
+    window_blocks: int
+    sink_blocks: int
+    sigmas: tuple[float, ...]
+    timesteps: tuple[float, ...]
+    lookahead: int = 0
+    """Media samples of sound after the block that the performer would like to hear."""
+    memory_mb: int = 0
+
+    @property
+    def tokens_per_frame(self) -> int:
+        return (self.latent_height // self.patch[1]) * (self.latent_width // self.patch[2])
+
+    @property
+    def samples_per_frame(self) -> int:
+        return self.sample_rate // self.fps
+
+
+class Identity(Protocol):
+    """Everything that depends on the portrait only; immutable, may be used by many performances."""
+
+    @property
+    def key(self) -> str:
+        """Hash of the picture it was made from."""
+        ...
+
+    @property
+    def picture(self) -> Pixels:
+        """The portrait as it will be shown at rest, [h, w, 3]."""
+        ...
+
+
+class Frames(Protocol):
+    """Frames on their way to host memory."""
+
+    def wait(self) -> Pixels:
+        """uint8 [n, h, w, 3], once they have arrived; the caller owns them."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class LatentBlock:
+    """One block imagined and not yet drawn; `latents` belong to the performance that made them and never leave the
+    renderer thread."""
+
+    index: int
+    latents: Any  # a performer's own value: tensors for the models, arrays for the fakes
+    speech: SpeechBlock
+
+
+class Performance(Protocol):
+    """A stream of one identity; owns all mutable state. Renderer thread only."""
+
+    @property
+    def next_frames(self) -> int:
+        """How many frames the next block will have."""
+        ...
+
+    def imagine(self, block: SpeechBlock) -> LatentBlock:
+        """The autoregressive half: audio features, the denoising steps, the clean pass into the cache."""
+        ...
+
+    def draw(self, latents: LatentBlock) -> Frames:
+        """The decoding half; runs beside the next `imagine`."""
+        ...
+
+    def rewind(self) -> None:
+        """Forget the one block that was imagined and not yet drawn."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Performer(Protocol):
+    """A loaded model. `prepare` may be called from any thread; the rest from the renderer thread only."""
+
+    @property
+    def spec(self) -> PerformerSpec: ...
+
+    def prepare(self, image: Pixels) -> Identity:
+        """Look at an RGB portrait of any size.
+
+        Raises:
+            PerformerError: the picture cannot serve; the reason and what to do are in it.
+        """
+        ...
+
+    def open(self, identity: Identity, seed: int) -> Performance: ...

@@ -1,0 +1,1 @@
+"""What was made becomes what is seen, heard and kept."""

@@ -6,7 +6,7 @@ Frames, sound, levels and statistics never travel this way: the window pulls the
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -99,6 +99,21 @@ class Crashed:
 
 
 @dataclass(frozen=True)
+class AvatarChanged:
+    """Another portrait is on the stage; `key` is a shipped name or the picture's path."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True)
+class ConversationOpened:
+    """Another conversation is current: a new one, or an earlier one that goes on."""
+
+    private: bool
+
+
+@dataclass(frozen=True)
 class RecordingStarted:
     path: Path
 
@@ -118,7 +133,7 @@ class TurnMeasured:
 
     turn: int
     typed: bool
-    stages: dict[str, float] = field(default_factory=dict)
+    stages: dict[str, float]
 
     @property
     def response_s(self) -> float:
@@ -133,6 +148,8 @@ SessionEvent = (
     | Failed
     | Recovered
     | Crashed
+    | AvatarChanged
+    | ConversationOpened
     | RecordingStarted
     | RecordingSaved
     | TurnMeasured

@@ -24,7 +24,8 @@ class Worker:
     """Runs `run` on a thread of its own until it returns, raises `Closed`, or `stop` made it return.
 
     `stop` must make `run` end: it closes the channel the thread waits on. An expected `LiveTalkError` becomes
-    `Failed`; anything else is logged with its traceback and becomes `Crashed`. Use as a context: leaving stops and joins.
+    `Failed`; anything else is logged with its traceback and becomes `Crashed`. Use as a context: leaving stops and
+    joins.
     """
 
     def __init__(
@@ -58,11 +59,12 @@ class Worker:
             pass
         except LiveTalkError as error:
             self._emit(Failed.of(error))
-        except BaseException:  # noqa: BLE001 - the one place where a thread may end; nothing is swallowed
+        except BaseException:
             report = traceback.format_exc()
             log.exception("thread %s stopped", self._name)
             self._emit(Crashed(self._name, report))
 
     def _where(self) -> str:
-        frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 - the documented way to see a stuck thread
+        # The documented way to see where another thread is, underscore and all.
+        frame = sys._current_frames().get(self._thread.ident or 0)  # pyright: ignore[reportPrivateUsage]
         return "".join(traceback.format_stack(frame)) if frame else "no stack"

@@ -124,6 +124,11 @@ def data_folder() -> Path:
     return Path(os.environ.get("LIVETALK_DATA") or platformdirs.user_data_dir("LiveTalk", appauthor=False))
 
 
+def models_folder() -> Path:
+    """Where the models that come inside packages are kept; `LIVETALK_MODELS` overrides it."""
+    return Path(os.environ.get("LIVETALK_MODELS") or data_folder() / "models")
+
+
 def recording_folder(settings: RecordingSettings) -> Path:
     return Path(settings.folder) if settings.folder else Path(platformdirs.user_videos_dir()) / "LiveTalk"
 

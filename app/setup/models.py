@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.errors import LiveTalkError, Problem
-from core.settings import data_folder
+from core.settings import models_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -184,7 +184,7 @@ MODELS = (
 
 def where() -> Path:
     """The folder that holds one folder for each model."""
-    return data_folder() / "models"
+    return models_folder()
 
 
 def folder(model: Model) -> Path:
@@ -301,7 +301,7 @@ def _unwritable(error: OSError) -> LiveTalkError:
     return LiveTalkError(
         Problem.FOLDER_UNWRITABLE,
         f'Models can\'t be written to "{where()}".',
-        "Check that the folder can be written, or set LIVETALK_DATA to another one.",
+        "Check that the folder can be written, or set LIVETALK_MODELS to another one.",
         detail=str(error),
     )
 

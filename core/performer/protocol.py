@@ -64,6 +64,11 @@ class Identity(Protocol):
 class Frames(Protocol):
     """Frames on their way to host memory."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether `wait` would return at once."""
+        ...
+
     def wait(self) -> Pixels:
         """uint8 [n, h, w, 3], once they have arrived; the caller owns them."""
         ...

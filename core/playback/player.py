@@ -118,29 +118,15 @@ class Player:
         with self._changed:
             return self._stock()
 
-    def cut(self, turn: Turn) -> int:
-        """Forget what is queued of `turn`; returns how many of its samples were handed out."""
+    def cut(self, turn: Turn) -> None:
+        """Forget what is queued of `turn`."""
         with self._changed:
             before = len(self._queue)
             self._queue = deque(head for head in self._queue if head.block.turn is not turn)
             if len(self._queue) != before:
                 self._seam = SEAM_FRAMES
-            handed_out = sum(span.end - span.start for span in self._spans if span.turn == turn.number)
             self._changed.notify_all()
         self.moved()
-        return handed_out
-
-    def skip(self, samples: int) -> None:
-        """The last `samples` handed out were flushed and never heard: the recording leaves them out."""
-        with self._changed:
-            left = samples
-            while left > 0 and self._unconfirmed:
-                start, played = self._unconfirmed.pop()
-                keep = len(played.samples) - left
-                if keep > 0:
-                    frames = tuple(frame for frame in played.frames if frame[0] < keep)
-                    self._unconfirmed.append((start, Played(played.samples[:keep], frames, played.turn)))
-                left -= len(played.samples)
 
     # -- the sound thread's side
 
@@ -158,6 +144,24 @@ class Player:
                 tap(played)
         self.moved()
         return done
+
+    def skip(self, samples: int) -> None:
+        """The last `samples` handed out were flushed and never heard. Called before the next `fill`, so that what a
+        turn had heard and what the recording holds leave exactly them out."""
+        with self._changed:
+            end = self._position - samples
+            self._spans = deque(
+                (_Span(span.turn, span.start, min(span.end, end)) for span in self._spans if span.start < end),
+                maxlen=_KEPT_SPANS,
+            )
+            left = samples
+            while left > 0 and self._unconfirmed:
+                start, played = self._unconfirmed.pop()
+                keep = len(played.samples) - left
+                if keep > 0:
+                    frames = tuple(frame for frame in played.frames if frame[0] < keep)
+                    self._unconfirmed.append((start, Played(played.samples[:keep], frames, played.turn)))
+                left -= len(played.samples)
 
     # -- the window's side
 

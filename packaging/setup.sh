@@ -26,7 +26,7 @@ mark_done() { mkdir -p "$stamps" && echo "$2" >"$stamps/$1"; }
 
 # --- system packages ------------------------------------------------------------------------------------------
 is_installed() { # Ubuntu 24.04 calls some of them NAMEt64
-    dpkg-query -W -f='${db:Status-Status}\n' "$1" "$1t64" 2>/dev/null | grep -qx installed
+    [[ $(dpkg-query -W -f='${db:Status-Status}\n' "$1" "$1t64" 2>/dev/null) =~ (^|$'\n')installed ]]
 }
 
 missing_packages() {

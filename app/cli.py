@@ -1,0 +1,166 @@
+"""The command line: which command is meant, with what, and how trouble is told."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app import VERSION
+from app.commands.terminal import Terminal
+from core.errors import LiveTalkError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
+"""Exit status after Ctrl+C, as shells have it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; without one, the window. Returns the exit status: 0 well, 1 trouble, 2 wrong arguments."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+    terminal = Terminal(sys.stdout, sys.stderr, as_json=getattr(options, "json", False), verbose=options.verbose)
+    try:
+        return options.run(options, terminal)
+    except LiveTalkError as error:
+        terminal.trouble(error)
+        return 1
+    except KeyboardInterrupt:
+        terminal.interrupted()
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option."""
+    top = argparse.ArgumentParser(
+        prog="livetalk",
+        description="Talk with a living avatar. Without a command the window opens.",
+        epilog="The key of an endpoint is read from the system's keyring or from LIVETALK_API_KEY.",
+    )
+    top.add_argument("--version", action="version", version=f"LiveTalk {VERSION}")
+    top.add_argument("--verbose", action="store_true", help="say more about what happens, and why something failed")
+    top.set_defaults(run=_window)
+    _conversation_options(top)
+    top.add_argument("--record", nargs="?", type=Path, const=Path(), metavar="FILE", help="record from the start")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+    _render_options(commands.add_parser("render", help="a picture and a recording become a film"))
+    _converse_options(commands.add_parser("converse", help="hold a conversation without a window, into a film"))
+    _doctor_options(commands.add_parser("doctor", help="look at what LiveTalk needs on this computer"))
+    _bench_options(commands.add_parser("bench", help="measure the engine and a conversation on this computer"))
+    _models_options(commands.add_parser("models", help="the models that LiveTalk brings"))
+    return top
+
+
+def _conversation_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--avatar", metavar="IMAGE", help="a picture, or the name of a shipped portrait")
+    command.add_argument("--endpoint", metavar="URL", help="a Qwen3-Omni endpoint; without one the companion answers")
+    command.add_argument("--model", metavar="NAME", help="the endpoint's model")
+    command.add_argument("--performer", metavar="NAME", help="what draws the picture (portrait)")
+
+
+def _json_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON document as the last line")
+    command.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def _render_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--avatar", metavar="IMAGE", required=True, help="a picture, or a shipped portrait's name")
+    command.add_argument("--audio", metavar="FILE", type=Path, required=True, help="speech: wav, flac, ogg or mp3")
+    command.add_argument("--out", metavar="FILE.mp4", type=Path, required=True)
+    command.add_argument("--performer", metavar="NAME", default="portrait")
+    command.add_argument("--seed", metavar="N", type=int, default=0, help="the same seed gives the same film")
+    _json_option(command)
+    command.set_defaults(run=_render)
+
+
+def _converse_options(command: argparse.ArgumentParser) -> None:
+    _conversation_options(command)
+    command.add_argument("--out", metavar="FILE.mp4", type=Path, required=True)
+    command.add_argument(
+        "--say", metavar="TEXT", dest="turns", action=_Turn, help="a typed turn; may be given several times"
+    )
+    command.add_argument(
+        "--audio", metavar="FILE", dest="turns", action=_Turn, help="a spoken turn; mixes with --say in the order given"
+    )
+    _json_option(command)
+    command.set_defaults(run=_converse, turns=())
+
+
+def _doctor_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--probe", choices=("screen", "sound"), help=argparse.SUPPRESS)
+    _json_option(command)
+    command.set_defaults(run=_doctor)
+
+
+def _bench_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--performer", metavar="NAME", default="portrait")
+    command.add_argument("--avatar", metavar="IMAGE", help="a picture, or the name of a shipped portrait")
+    command.add_argument("--turns", metavar="N", type=int, default=5, help="turns of the measured conversation (5)")
+    command.add_argument("--only", choices=("engine", "conversation"), help="measure only one of the two")
+    _json_option(command)
+    command.set_defaults(run=_bench)
+
+
+def _models_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("list", "fetch", "verify", "where"))
+    _json_option(command)
+    command.set_defaults(run=_models)
+
+
+class _Turn(argparse.Action):
+    """Keeps typed and spoken turns in the order in which they were given."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        turn = str(values) if option_string == "--say" else Path(str(values))
+        setattr(namespace, self.dest, (*getattr(namespace, self.dest), turn))
+
+
+# Each command is imported when it is asked for: `livetalk --help` needs neither Qt nor torch.
+
+
+def _window(options: argparse.Namespace, _: Terminal) -> int:
+    from app import main as window
+
+    return window.main(options)
+
+
+def _render(options: argparse.Namespace, terminal: Terminal) -> int:
+    from app.commands import render
+
+    return render.run(options, terminal)
+
+
+def _converse(options: argparse.Namespace, terminal: Terminal) -> int:
+    from app.commands import converse
+
+    return converse.run(options, terminal)
+
+
+def _doctor(options: argparse.Namespace, terminal: Terminal) -> int:
+    from app.commands import doctor
+
+    return doctor.run(options, terminal)
+
+
+def _bench(options: argparse.Namespace, terminal: Terminal) -> int:
+    from app.commands import bench
+
+    return bench.run(options, terminal)
+
+
+def _models(options: argparse.Namespace, terminal: Terminal) -> int:
+    from app.commands import models
+
+    return models.run(options, terminal)

@@ -1,0 +1,1 @@
+"""The commands of `livetalk`: the same product without a window."""

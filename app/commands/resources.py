@@ -1,0 +1,95 @@
+"""What this computer has for LiveTalk: memory, disk, a GPU, models, a keyring, an endpoint."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import psutil
+
+from app.commands.checks import Check, Finding
+from app.keys import KeyStore, system_keyring
+from app.setup.models import MODELS, state
+from core.errors import LiveTalkError
+from core.settings import data_folder, load, settings_path, with_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_GB = 1e9
+_MEMORY_NEEDED_GB = 2.0
+_DISK_NEEDED_GB = 1.0
+
+
+def check_memory_and_disk() -> Iterator[Check]:
+    """Room to run, and room for models and recordings."""
+    memory = psutil.virtual_memory()
+    found = f"{memory.available / _GB:.1f} GB free of {memory.total / _GB:.1f} GB, {os.cpu_count()} processors"
+    enough = memory.available >= _MEMORY_NEEDED_GB * _GB
+    advice = "" if enough else f"LiveTalk wants {_MEMORY_NEEDED_GB:.0f} GB free. Close other programs."
+    yield Check("Memory", Finding.OK if enough else Finding.NOTE, found, advice)
+    folder = _nearest_existing(data_folder())
+    free = shutil.disk_usage(folder).free
+    enough = free >= _DISK_NEEDED_GB * _GB
+    advice = "" if enough else f"Models and recordings want {_DISK_NEEDED_GB:.0f} GB free."
+    yield Check("Disk", Finding.OK if enough else Finding.NEEDED, f"{free / _GB:.1f} GB free at {folder}", advice)
+
+
+def _nearest_existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def check_gpu() -> Iterator[Check]:
+    """An NVIDIA GPU, by its driver's own tool; the embedded avatar needs none."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        said = ""
+    yield Check("GPU", Finding.OK, said or "none; the embedded avatar runs on the processor")
+
+
+def check_models() -> Iterator[Check]:
+    """Each model read and compared with what it must be."""
+    for model in MODELS:
+        found = state(model, thorough=True)
+        if found == "ready":
+            yield Check(f"Model {model.name}", Finding.OK, f"{model.purpose}, {model.size / 1e6:.0f} MB")
+        else:
+            yield Check(
+                f"Model {model.name}", Finding.NEEDED, f"{found}: {model.purpose}", "Run: livetalk models fetch"
+            )
+
+
+def check_keyring() -> Iterator[Check]:
+    """Where an endpoint's key would be kept."""
+    if keyring := system_keyring():
+        yield Check("Keyring", Finding.OK, type(keyring).__module__.rsplit(".", 1)[-1])
+    else:
+        advice = "An endpoint's key is kept until you quit; LIVETALK_API_KEY works too."
+        yield Check("Keyring", Finding.NOTE, "none", advice)
+
+
+def check_endpoint() -> Iterator[Check]:
+    """Whether the endpoint that is set answers, with the key that is kept."""
+    try:
+        settings = with_environment(load(settings_path()), os.environ).dialogue
+    except LiveTalkError as error:
+        yield Check("Settings", Finding.NOTE, error.title, error.advice)
+        return
+    if not (settings.url and settings.use_endpoint):
+        yield Check("Endpoint", Finding.OK, "none set; the built-in companion answers")
+        return
+    keys = KeyStore(os.environ, system_keyring())
+    keys.load()
+    from core.dialogue.endpoint import test_endpoint
+
+    try:
+        found = test_endpoint(settings, keys.key)
+    except LiveTalkError as error:
+        yield Check("Endpoint", Finding.NEEDED, error.title, error.advice)
+    else:
+        yield Check("Endpoint", Finding.OK, f"{settings.url} answers ({found})")

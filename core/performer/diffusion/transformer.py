@@ -1,0 +1,253 @@
+"""The causal diffusion transformer, at any size; its parameter names are those of the released checkpoint.
+
+One forward serves streaming and training: what differs is the `Memory` that self-attention asks for keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.performer.diffusion.attention import Memory, attend
+from core.performer.diffusion.rope import Rope
+
+FRAMES_PER_LATENT = 4
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Everything that a checkpoint's tensor shapes depend on."""
+
+    dim: int
+    ffn_dim: int
+    layers: int
+    heads: int
+    text_dim: int
+    audio_dim: int
+    """Width of the audio features of one video frame."""
+    audio_hidden: int
+    audio_layers: tuple[int, ...]
+    """Layers before which the sound is added."""
+    latent_channels: int = 16
+    freq_dim: int = 256
+    patch: tuple[int, int, int] = (1, 2, 2)
+    eps: float = 1e-6
+
+    @property
+    def in_channels(self) -> int:
+        """Noisy latent, reference latent, and the mask that says which frame is given."""
+        return 2 * self.latent_channels + 1
+
+    @property
+    def head_dim(self) -> int:
+        return self.dim // self.heads
+
+    @property
+    def patch_size(self) -> int:
+        return self.patch[0] * self.patch[1] * self.patch[2]
+
+
+@dataclass(frozen=True, eq=False)
+class TextKeys:
+    """Keys and values of the text for every layer; they depend on nothing else, so they are made once a stream."""
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """What a pass listens to: the text, and the audio terms [audio layers, batch, latent frames, dim]."""
+
+    text: TextKeys
+    audio: Tensor
+
+
+class RMSNorm(nn.Module):
+    """Over the whole width, in float32, as the checkpoint's q and k want it."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)).to(x.dtype) * self.weight
+
+
+class Attention(nn.Module):
+    """The projections of self- and cross-attention."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.heads = sizes.heads
+        self.q, self.k, self.v, self.o = (nn.Linear(sizes.dim, sizes.dim) for _ in range(4))
+        self.norm_q = RMSNorm(sizes.dim, sizes.eps)
+        self.norm_k = RMSNorm(sizes.dim, sizes.eps)
+
+    def keys(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.norm_k(self.k(x)), self.v(x)
+
+    def to_itself(self, x: Tensor, layer: int, memory: Memory) -> Tensor:
+        q = memory.queries.apply(self.norm_q(self.q(x)), self.heads)
+        k, v = memory.extend(layer, *self.keys(x))
+        return self.o(attend(q, k, v, self.heads, memory.mask))
+
+    def to_text(self, x: Tensor, keys: tuple[Tensor, Tensor]) -> Tensor:
+        return self.o(attend(self.norm_q(self.q(x)), *keys, self.heads))
+
+
+class Block(nn.Module):
+    """Self-attention, text, feed-forward; shift, scale and gate come from each latent frame's timestep."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.eps = sizes.eps
+        self.modulation = nn.Parameter(torch.randn(1, 6, sizes.dim) / sizes.dim**0.5)
+        self.self_attn = Attention(sizes)
+        self.cross_attn = Attention(sizes)
+        self.norm3 = nn.LayerNorm(sizes.dim, eps=sizes.eps)
+        self.ffn = nn.Sequential(
+            nn.Linear(sizes.dim, sizes.ffn_dim), nn.GELU(approximate="tanh"), nn.Linear(sizes.ffn_dim, sizes.dim)
+        )
+
+    def modulations(self, m: Tensor) -> tuple[Tensor, ...]:
+        """[batch, tokens, 6, dim] -> shift, scale, gate of attention, then of the feed-forward."""
+        return (m + self.modulation).unbind(2)
+
+    def forward(self, x: Tensor, m: Tensor, layer: int, memory: Memory, text: tuple[Tensor, Tensor]) -> Tensor:
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulations(m)
+        x = x + gate1 * self.self_attn.to_itself(_modulated(x, shift1, scale1, self.eps), layer, memory)
+        x = x + self.cross_attn.to_text(self.norm3(x), text)
+        return x + gate2 * self.ffn(_modulated(x, shift2, scale2, self.eps))
+
+    def remember(self, x: Tensor, m: Tensor, layer: int, memory: Memory) -> None:
+        """Put the keys into the memory and stop there."""
+        shift, scale = self.modulations(m)[:2]
+        memory.extend(layer, *self.self_attn.keys(_modulated(x, shift, scale, self.eps)))
+
+
+class Head(nn.Module):
+    """Tokens back to patches."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.eps = sizes.eps
+        self.modulation = nn.Parameter(torch.randn(1, 2, sizes.dim) / sizes.dim**0.5)
+        self.head = nn.Linear(sizes.dim, sizes.latent_channels * sizes.patch_size)
+
+    def forward(self, x: Tensor, e: Tensor) -> Tensor:
+        shift, scale = (e[:, :, None] + self.modulation).unbind(2)
+        return self.head(_modulated(x, shift, scale, self.eps))
+
+
+class AudioPack(nn.Module):
+    """Four video frames of audio features become one vector a latent frame."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.proj = nn.Linear(FRAMES_PER_LATENT * sizes.audio_dim, sizes.audio_hidden)
+        self.norm_out = nn.LayerNorm(sizes.audio_hidden)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[batch, 4 * latent frames, audio_dim] -> [batch, latent frames, audio_hidden]."""
+        return self.norm_out(self.proj(features.unflatten(1, (-1, FRAMES_PER_LATENT)).flatten(2)))
+
+
+class Transformer(nn.Module):
+    """Flow (noise - clean) of a few latent frames, given what came before."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        dim = sizes.dim
+        self.patch_embedding = nn.Conv3d(sizes.in_channels, dim, kernel_size=sizes.patch, stride=sizes.patch)
+        self.text_embedding = nn.Sequential(
+            nn.Linear(sizes.text_dim, dim), nn.GELU(approximate="tanh"), nn.Linear(dim, dim)
+        )
+        self.time_embedding = nn.Sequential(nn.Linear(sizes.freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
+        self.blocks = nn.ModuleList(Block(sizes) for _ in range(sizes.layers))
+        self.head = Head(sizes)
+        self.audio_proj = AudioPack(sizes)
+        self.audio_cond_projs = nn.ModuleList(nn.Linear(sizes.audio_hidden, dim) for _ in sizes.audio_layers)
+
+    def forward(self, x: Tensor, timesteps: Tensor, condition: Condition, memory: Memory) -> Tensor:
+        """Flow of `x`.
+
+        Args:
+            x: [batch, frames, in_channels, h, w]: noisy latent, reference latent, mask.
+            timesteps: [batch, frames], 0 (clean) to 1000 (noise).
+
+        Returns:
+            [batch, frames, latent_channels, h, w].
+        """
+        tokens, e, m = self._begin(x, timesteps)
+        per_frame = tokens.shape[1] // x.shape[1]
+        for layer, block in enumerate(self.blocks):
+            tokens = self._listen(tokens, layer, condition.audio, per_frame)
+            tokens = block(tokens, m, layer, memory, condition.text.layers[layer])
+        return self._unpatch(self.head(tokens, e), x.shape[-2:])
+
+    def remember(self, x: Tensor, timesteps: Tensor, condition: Condition, memory: Memory) -> None:
+        """The same pass for the sake of its keys: everything after the last layer's is left out."""
+        tokens, _, m = self._begin(x, timesteps)
+        per_frame = tokens.shape[1] // x.shape[1]
+        last = len(self.blocks) - 1
+        for layer, block in enumerate(self.blocks):
+            tokens = self._listen(tokens, layer, condition.audio, per_frame)
+            if layer < last:
+                tokens = block(tokens, m, layer, memory, condition.text.layers[layer])
+            else:
+                block.remember(tokens, m, layer, memory)  # type: ignore[operator]  # ModuleList forgets the class
+
+    def text_keys(self, text: Tensor) -> TextKeys:
+        """[batch, rows, text_dim] -> keys and values for every layer. All rows count, empty ones too."""
+        context = self.text_embedding(text)
+        return TextKeys(tuple(block.cross_attn.keys(context) for block in self.blocks))  # type: ignore[operator, union-attr]  # as above
+
+    def audio_terms(self, features: Tensor) -> Tensor:
+        """[batch, 4 * frames, audio_dim] -> [audio layers, batch, frames, dim]; strictly local in time."""
+        packed = self.audio_proj(features)
+        return torch.stack([project(packed) for project in self.audio_cond_projs])
+
+    def rope(self, latent_height: int, latent_width: int, device: torch.device | None = None) -> Rope:
+        """Positions for this model's heads on a latent plane of that size."""
+        _, rows, columns = self.sizes.patch
+        return Rope(self.sizes.head_dim, latent_height // rows, latent_width // columns, device)
+
+    def _begin(self, x: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens [b, n, dim], time embedding [b, n, dim], modulations [b, n, 6, dim]; a frame's tokens share them."""
+        tokens = self.patch_embedding(x.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # [b, f, tokens, dim]
+        per_frame = tokens.shape[2]
+        e = self.time_embedding(timestep_features(timesteps, self.sizes.freq_dim).to(x.dtype))
+        m = self.time_projection(e).unflatten(-1, (6, -1))
+        return tokens.flatten(1, 2), e.repeat_interleave(per_frame, 1), m.repeat_interleave(per_frame, 1)
+
+    def _listen(self, tokens: Tensor, layer: int, audio: Tensor, per_frame: int) -> Tensor:
+        if layer not in self.sizes.audio_layers:
+            return tokens
+        term = audio[self.sizes.audio_layers.index(layer)]
+        return (tokens.unflatten(1, (-1, per_frame)) + term[:, :, None]).flatten(1, 2)
+
+    def _unpatch(self, y: Tensor, plane: torch.Size) -> Tensor:
+        """[b, tokens, dy * dx * c] -> [b, frames, c, h, w]; the channel runs fastest."""
+        _, dy, dx = self.sizes.patch
+        rows, columns = plane[0] // dy, plane[1] // dx
+        y = y.unflatten(1, (-1, rows, columns)).unflatten(-1, (dy, dx, -1))  # b f r c dy dx ch
+        return y.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
+
+
+def timestep_features(timesteps: Tensor, width: int) -> Tensor:
+    """Cosines, then sines, of width / 2 angles; made in float64. [batch, frames] -> [batch, frames, width]."""
+    half = width // 2
+    frequencies = 10_000.0 ** (-torch.arange(half, dtype=torch.float64, device=timesteps.device) / half)
+    angles = timesteps.double()[..., None] * frequencies
+    return torch.cat((angles.cos(), angles.sin()), dim=-1).float()
+
+
+def _modulated(x: Tensor, shift: Tensor, scale: Tensor, eps: float) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], eps=eps) * (1 + scale) + shift

@@ -1,0 +1,155 @@
+"""What the embedded avatar hears: log-mel windows cut from a stream, and the small network that listens to them.
+
+Every block is heard through one window: the frames before it, its own, and the look-ahead. The window is all that the
+network sees, so a stream and a file give the same features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from core.media import Samples
+
+BANDS = 80
+HOPS_PER_FRAME = 4
+FRAMES_BEFORE = 6
+FRAMES_AHEAD = 2
+"""80 ms: lips shape a sound before it is heard."""
+_WINDOW_HOPS = 2.5
+_LOWEST_HZ, _HIGHEST_HZ = 60.0, 7600.0
+_FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """Sizes of the window in media samples, derived from rate, fps and block."""
+
+    sample_rate: int
+    fps: int
+    block_frames: int
+
+    @property
+    def frame(self) -> int:
+        return self.sample_rate // self.fps
+
+    @property
+    def hop(self) -> int:
+        return self.frame // HOPS_PER_FRAME
+
+    @property
+    def span(self) -> int:
+        """Length of one spectrum: 25 ms."""
+        return int(_WINDOW_HOPS * self.hop)
+
+    @property
+    def before(self) -> int:
+        """Samples of the past that a block's window needs."""
+        return FRAMES_BEFORE * self.frame + self.span - self.hop
+
+    @property
+    def ahead(self) -> int:
+        return FRAMES_AHEAD * self.frame
+
+    @property
+    def window_frames(self) -> int:
+        return FRAMES_BEFORE + self.block_frames + FRAMES_AHEAD
+
+
+class LogMel:
+    """Log power in 80 mel bands every 10 ms, each from the 25 ms that end there; roughly -1.5 to 1.5.
+
+    The bands end at 7.6 kHz, which 16 kHz speech still has.
+    """
+
+    def __init__(self, hearing: Hearing) -> None:
+        self._hearing = hearing
+        self._taper = torch.hann_window(hearing.span, periodic=True)
+        self._bank = mel_bank(hearing.sample_rate, hearing.span, BANDS)
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """[n] samples -> [(n - span) / hop + 1, 80]."""
+        pieces = samples.unfold(-1, self._hearing.span, self._hearing.hop) * self._taper
+        power = torch.fft.rfft(pieces).abs().square() / self._hearing.span
+        return scaled_log(power @ self._bank)
+
+
+def scaled_log(mel: Tensor) -> Tensor:
+    """Power to the scale that the network is trained on."""
+    return (torch.log(mel + _FLOOR) + 7.0) / 5.0
+
+
+def power_of(scaled: Tensor) -> Tensor:
+    """The inverse of `scaled_log`."""
+    return torch.exp(scaled * 5.0 - 7.0) - _FLOOR
+
+
+def mel_bank(sample_rate: int, span: int, bands: int) -> Tensor:
+    """Triangles of unit area, evenly spaced in mel: [span // 2 + 1, bands]."""
+
+    def mel(hz: float) -> float:
+        return 2595.0 * float(np.log10(1.0 + hz / 700.0))
+
+    corners = 700.0 * (10.0 ** (np.linspace(mel(_LOWEST_HZ), mel(_HIGHEST_HZ), bands + 2) / 2595.0) - 1.0)
+    bins = np.arange(span // 2 + 1) * sample_rate / span
+    rising = (bins[:, None] - corners[None, :-2]) / np.diff(corners)[None, :-1]
+    falling = (corners[None, 2:] - bins[:, None]) / np.diff(corners)[None, 1:]
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    # the lowest triangles are narrower than a bin: each takes its nearest bin, so that no band is deaf
+    deaf = triangles.sum(0) < 1e-3
+    nearest = np.abs(bins[:, None] - corners[None, 1:-1]).argmin(0)
+    triangles[nearest[deaf], np.nonzero(deaf)[0]] = 1.0
+    return torch.from_numpy((triangles / triangles.sum(0)).astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class AudioState:
+    """The sound just heard, as much as the next window needs. Replaced, never written."""
+
+    past: Samples
+
+    @staticmethod
+    def silent(hearing: Hearing) -> AudioState:
+        return AudioState(np.zeros(hearing.before, np.float32))
+
+    def hear(self, block: Samples, ahead: Samples, hearing: Hearing) -> tuple[AudioState, Samples]:
+        """The state after `block`, and the samples of its window.
+
+        Sound that is no sound (NaN, infinite, beyond full scale) is made so; a short `ahead` is followed by silence.
+
+        Raises:
+            ValueError: the block has another length than the performer asked for.
+        """
+        wanted = hearing.block_frames * hearing.frame
+        if len(block) != wanted:
+            raise ValueError(f"a block is {wanted} samples, this one has {len(block)}")
+        known = ahead[: hearing.ahead]
+        silence = np.zeros(hearing.ahead - len(known), np.float32)
+        fresh = np.nan_to_num(np.concatenate((block, known, silence)), nan=0.0, posinf=0.0, neginf=0.0).clip(-1.0, 1.0)
+        window = np.concatenate((self.past, fresh.astype(np.float32)))
+        return AudioState(window[wanted : wanted + hearing.before].copy()), window
+
+
+class AudioEncoder(nn.Module):
+    """Log-mels to one vector a video frame; convolutions without padding, so the window's edges are honest."""
+
+    def __init__(self, width: int, features: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv1d(BANDS, width, 5),
+            nn.GELU(),
+            nn.Conv1d(width, width, 2 * HOPS_PER_FRAME, stride=HOPS_PER_FRAME),
+            nn.GELU(),
+            nn.Conv1d(width, width, 5),
+            nn.GELU(),
+            nn.Conv1d(width, features, 3),
+        )
+
+    def forward(self, mels: Tensor) -> Tensor:
+        """[batch, hops, 80] with the frames before and ahead -> [batch, frames, features]."""
+        return self.layers(mels.transpose(1, 2)).transpose(1, 2)

@@ -61,14 +61,14 @@ class Channel(Generic[T]):
             return True
 
     def offer(self, item: T) -> None:
-        """Append at once; when full, the oldest items make room and are counted. Silently nothing after close."""
+        """Append at once; when full, the oldest items that weigh something make room and are counted. Items without
+        weight are never dropped. Silently nothing after close."""
         weight = self._weigh(item)
         with self._changed:
             if self._closed:
                 return
-            while self._items and not self._has_room(weight):
-                self._weight -= self._weigh(self._items.popleft())
-                self._dropped += 1
+            while weight and self._weight and not self._has_room(weight):
+                self._drop_oldest()
             self._append(item, weight)
 
     def take(self, timeout_s: float | None = None) -> T:
@@ -105,7 +105,13 @@ class Channel(Generic[T]):
             self._changed.notify_all()
 
     def _has_room(self, weight: int) -> bool:
-        return not self._items or self._weight + weight <= self._capacity
+        return not weight or not self._weight or self._weight + weight <= self._capacity
+
+    def _drop_oldest(self) -> None:
+        index = next(index for index, item in enumerate(self._items) if self._weigh(item))
+        self._weight -= self._weigh(self._items[index])
+        del self._items[index]
+        self._dropped += 1
 
     def _append(self, item: T, weight: int) -> None:
         self._items.append(item)

@@ -1,0 +1,519 @@
+"""Conversation: who speaks now. The only one that makes or cancels a turn."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from core.channel import Channel, Closed, TimedOut
+from core.dialogue.history import heard_text
+from core.dialogue.protocol import Verdict
+from core.errors import LiveTalkError, Problem
+from core.events import Failed, Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
+from core.listening.turns import Floor
+from core.marks import Step
+from core.media import CAPTURE_RATE, AudioChunk, SpeechSegment, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.dialogue.history import History
+    from core.dialogue.protocol import Dialogue
+    from core.events import Emit
+    from core.listening.turns import TurnRules, TurnTaker
+    from core.marks import Marks
+    from core.media import Samples
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.04
+_INBOX = 2 * CAPTURE_RATE
+_PREROLL = int(0.4 * CAPTURE_RATE)
+_KEPT_SILENCE = int(0.2 * CAPTURE_RATE)
+
+
+# -- what the conversation is told: one inbox, so no lock and no order problem
+
+
+@dataclass(frozen=True)
+class Say:
+    text: str
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    pass
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The talk key went down or up."""
+
+    pressed: bool
+
+
+@dataclass(frozen=True)
+class Appear:
+    """The first picture is there; the avatar may open the conversation."""
+
+    greet: bool
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Ask the last unanswered question again; `here` lets the built-in companion answer it."""
+
+    here: bool = False
+
+
+@dataclass(frozen=True)
+class Open:
+    """Go on with another history."""
+
+    history: History
+
+
+@dataclass(frozen=True)
+class Microphone:
+    on: bool
+
+
+@dataclass(frozen=True)
+class Rules:
+    rules: TurnRules
+
+
+@dataclass(frozen=True, eq=False)
+class _UserWords:
+    turn: Turn
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Spoke:
+    turn: Turn
+    text: str
+    samples: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Ended:
+    turn: Turn
+    verdict: Verdict
+    error: LiveTalkError | None
+
+
+_Message = (
+    AudioChunk | Say | Interrupt | Hold | Appear | Retry | Open | Microphone | Rules | _UserWords | _Spoke | _Ended
+)
+
+
+class Listener(Protocol):
+    """Voice probability of the next samples."""
+
+    def __call__(self, chunk: AudioChunk) -> float: ...
+
+    def reset(self) -> None: ...
+
+
+class Output(Protocol):
+    """What the conversation asks of the playback and the sound: where a turn's sound has got to, and silence now."""
+
+    def put(self, segment: SpeechSegment) -> bool: ...
+
+    def drop(self, turn: Turn) -> None: ...
+
+    def pending(self, turn: Turn) -> bool: ...
+
+    def heard(self, turn: Turn) -> int: ...
+
+    def shown(self, turn: Turn) -> bool: ...
+
+    def silence(self, turn: Turn) -> int:
+        """Cut the turn's sound at once; returns how many of its samples were heard."""
+        ...
+
+
+@dataclass
+class _Reply:
+    """The current turn, and what is known of its answer. Conversation thread only."""
+
+    turn: Turn
+    dialogue: Dialogue
+    words: str = ""
+    pieces: list[tuple[str, int]] = field(default_factory=lambda: list[tuple[str, int]]())
+    ended: _Ended | None = None
+    sounding: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(text for text, _ in self.pieces)
+
+    @property
+    def samples(self) -> int:
+        return sum(samples for _, samples in self.pieces)
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What the window shows as the caption's material: the pieces of the current reply. Replaced, never changed."""
+
+    turn: Turn
+    pieces: tuple[tuple[str, int], ...]
+
+
+class Conversation:
+    """Runs on the thread "conversation" and owns the voice detector, the turn rules, the history and the turn.
+
+    Everything else reaches it as a value through `tell` (or `hear`, for sound), from any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        vad: Listener,
+        turns: TurnTaker,
+        dialogue: Dialogue,
+        built_in: Callable[[], Dialogue],
+        history: History,
+        output: Output,
+        emit: Emit,
+        marks: Marks,
+        media_rate: int,
+        note: Callable[[str, str, Turn, float | None], None],
+        microphone_on: bool = True,
+    ) -> None:
+        self._vad = vad
+        self._turns = turns
+        self._dialogue = dialogue
+        self._built_in = built_in
+        self._history = history
+        self._output = output
+        self._emit = emit
+        self._marks = marks
+        self._media_rate = media_rate
+        self._note = note
+        self._microphone_on = microphone_on
+        self._inbox: Channel[_Message] = Channel(
+            _INBOX, lambda item: len(item.samples) if isinstance(item, AudioChunk) else 0
+        )
+        self._number = history.last_turn
+        self._reply: _Reply | None = None
+        self._unanswered: Turn | None = None
+        self._retry_at: float | None = None
+        self._recent: deque[AudioChunk] = deque()
+        self._speech: list[AudioChunk] = []
+        self._status = Status.STARTING
+        self._appeared = False
+        self._user_speaking = False
+        self.spoken: Spoken | None = None
+
+    # -- any thread
+
+    def hear(self, chunk: AudioChunk) -> None:
+        """Sound from the microphone; never waits: when nobody listens in time, the oldest is dropped and counted."""
+        self._inbox.offer(chunk)
+
+    def tell(self, message: Say | Interrupt | Hold | Appear | Retry | Open | Microphone | Rules) -> None:
+        self._inbox.offer(message)
+
+    @property
+    def dropped(self) -> int:
+        return self._inbox.dropped
+
+    # -- the conversation's own thread
+
+    def run(self) -> None:
+        try:
+            while True:
+                self.step(_TICK_S)
+        except Closed:
+            self._end_quietly()
+
+    def stop(self) -> None:
+        self._inbox.close()
+
+    def step(self, timeout_s: float) -> None:
+        """Handle one message, or notice that time went by.
+
+        Raises:
+            Closed: the conversation was stopped.
+        """
+        try:
+            message = self._inbox.take(timeout_s)
+        except TimedOut:
+            message = None
+        if isinstance(message, AudioChunk):
+            self._listen(message)
+        elif message is not None:
+            self._obey(message)
+        self._follow_reply()
+        self._retry_when_due()
+        self._show_status()
+
+    def interrupt(self) -> None:
+        """Barge-in, in the order that loses nothing: see docs/architecture.md, "Cancellation"."""
+        reply = self._reply
+        if reply is None:
+            return
+        reply.turn.cancel()
+        reply.dialogue.cancel(reply.turn)
+        self._output.drop(reply.turn)
+        heard = self._output.silence(reply.turn)
+        self._reply = None
+        said, unheard = heard_text(reply.pieces, heard)
+        self._history.heard(reply.turn.number, said, unheard, heard / self._media_rate, cut=True)
+        self._emit(Interrupted(reply.turn.number, said, unheard, heard / self._media_rate))
+        if said:
+            self._note("avatar", said, reply.turn, None)
+
+    def _obey(self, message: _Message) -> None:
+        match message:
+            case Say(text):
+                self._begin(text)
+            case Interrupt():
+                self.interrupt()
+            case Hold(pressed):
+                self._hold(pressed)
+            case Appear(greet):
+                self._appeared = True
+                if greet:
+                    self._begin(None)
+            case Retry(here):
+                self._retry(here)
+            case Open(history):
+                self._open(history)
+            case Microphone(on):
+                self._switch_microphone(on)
+            case Rules(rules):
+                self._turns.rules = rules
+            case _:
+                self._hear_of_reply(message)
+
+    # -- the person
+
+    def _listen(self, chunk: AudioChunk) -> None:
+        self._recent.append(chunk)
+        while sum(len(recent.samples) for recent in self._recent) > _PREROLL:
+            self._recent.popleft()
+        if self._user_speaking:
+            self._speech.append(chunk)
+        probability = self._vad(chunk)
+        self._turns.avatar_speaks = self._reply is not None and self._reply.sounding
+        match self._turns.hear(probability, len(chunk.samples)):
+            case Floor.SPEAKING:
+                self._speech_begins()
+            case Floor.PAUSED:
+                self._dialogue.anticipate(self._joined(0))
+            case Floor.QUIET:
+                self._speech_ends()
+            case _:
+                pass
+
+    def _speech_begins(self) -> None:
+        self.interrupt()
+        self._speech = list(self._recent)
+        self._user_speaking = True
+
+    def _speech_ends(self) -> None:
+        self._user_speaking = False
+        speech = self._joined(max(0, self._turns.trailing_silence - _KEPT_SILENCE))
+        ended_ago_s = self._turns.trailing_silence / CAPTURE_RATE
+        self._speech = []
+        if len(speech.samples):
+            self._begin(speech, ended_ago_s)
+
+    def _joined(self, without: int) -> AudioChunk:
+        """The person's speech so far, less its last `without` samples."""
+        if not self._speech:
+            return AudioChunk(np.zeros(0, np.float32), 0)
+        samples = np.concatenate([chunk.samples for chunk in self._speech])
+        return AudioChunk(samples[: len(samples) - without], self._speech[0].start)
+
+    def _hold(self, pressed: bool) -> None:
+        if pressed:
+            self._turns.press()
+            self._speech_begins()
+        else:
+            self._turns.release()
+            if self._user_speaking:
+                self._speech_ends()
+
+    def _switch_microphone(self, on: bool) -> None:
+        self._microphone_on = on
+        if not on:
+            self._user_speaking = False
+            self._speech = []
+            self._turns.reset()
+            self._vad.reset()
+
+    # -- the turn
+
+    def _begin(self, speech: AudioChunk | str | None, ended_ago_s: float = 0.0) -> None:
+        """A new turn: whatever was being said is cut, and the dialogue is asked."""
+        self.interrupt()
+        self._number += 1
+        turn = Turn(self._number, speech)
+        now = self._marks.now()
+        if isinstance(speech, AudioChunk):
+            self._marks.mark(turn.number, Step.SPEECH_END, now - ended_ago_s)
+        self._marks.mark(turn.number, Step.TURN_END, now)
+        if speech is not None:
+            typed = speech if isinstance(speech, str) else ""
+            self._history.user(turn.number, typed, spoken=not isinstance(speech, str))
+            self._emit(UserSpoke(turn.number, typed, spoken=not isinstance(speech, str)))
+            if typed:
+                self._note("user", typed, turn, 0.0)
+        self._ask(turn, self._dialogue)
+
+    def _ask(self, turn: Turn, dialogue: Dialogue) -> None:
+        self._retry_at = None
+        self._unanswered = None
+        self._reply = _Reply(turn, dialogue)
+        self.spoken = None
+        messages = self._history.messages(before=turn.number)
+        dialogue.start(turn, messages, _Answer(turn, self._inbox, self._output, self._marks))
+
+    def _retry(self, here: bool) -> None:
+        if self._unanswered is None:
+            return
+        asked = self._unanswered
+        self._number += 1
+        turn = Turn(self._number, asked.speech)
+        self._history.ask_again(asked.number, turn.number)
+        self._marks.mark(turn.number, Step.TURN_END)
+        self._ask(turn, self._built_in() if here else self._dialogue)
+
+    def _retry_when_due(self) -> None:
+        if self._retry_at is not None and self._marks.now() >= self._retry_at:
+            self._retry(here=False)
+
+    def _open(self, history: History) -> None:
+        self.interrupt()
+        self._history = history
+        self._number = max(self._number, history.last_turn)
+        self._unanswered = None
+        self._retry_at = None
+        self.spoken = None
+
+    # -- the answer
+
+    def _hear_of_reply(self, message: _Message) -> None:
+        reply = self._reply
+        if isinstance(message, _UserWords):
+            self._history.user_said(message.turn.number, message.text)
+            self._emit(UserSpoke(message.turn.number, message.text, spoken=True))
+            speech = message.turn.speech
+            if isinstance(speech, AudioChunk):
+                self._note("user", message.text, message.turn, len(speech.samples) / CAPTURE_RATE)
+        elif reply is None:
+            return
+        elif isinstance(message, _Spoke) and message.turn is reply.turn:
+            reply.pieces.append((message.text, message.samples))
+            self.spoken = Spoken(reply.turn, tuple(reply.pieces))
+            if message.text:
+                self._emit(Replying(reply.turn.number, reply.text))
+        elif isinstance(message, _Ended) and message.turn is reply.turn:
+            reply.ended = message
+            if message.error is not None:
+                self._fail(reply.turn, message.error)
+
+    def _follow_reply(self) -> None:
+        """Notice the first sound and the last of the current reply."""
+        reply = self._reply
+        if reply is None:
+            return
+        if not reply.sounding and self._output.shown(reply.turn):
+            reply.sounding = True
+            self._emit(
+                TurnMeasured(
+                    reply.turn.number, isinstance(reply.turn.speech, str), self._marks.stages(reply.turn.number)
+                )
+            )
+        over = reply.ended is not None and not self._output.pending(reply.turn)
+        if over and self._output.heard(reply.turn) >= reply.samples:
+            self._finish(reply)
+
+    def _finish(self, reply: _Reply) -> None:
+        self._reply = None
+        ended = reply.ended
+        text = reply.text.strip()
+        complete = ended is not None and ended.error is None and ended.verdict in {Verdict.OK, Verdict.NO_AUDIO}
+        if text:
+            self._history.heard(reply.turn.number, text, "", reply.samples / self._media_rate, cut=not complete)
+            self._note("avatar", text, reply.turn, None if reply.samples else 0.0)
+        self._emit(Replying(reply.turn.number, text, done=True))
+
+    def _fail(self, turn: Turn, error: LiveTalkError) -> None:
+        self._unanswered = turn
+        if error.problem is Problem.ENDPOINT_BUSY and error.retry_after_s is not None:
+            self._retry_at = self._marks.now() + error.retry_after_s
+        self._emit(Failed.of(error, turn.number))
+
+    def _show_status(self) -> None:
+        status = self._present_status()
+        if status is not self._status:
+            self._status = status
+            self._emit(StatusChanged(status))
+
+    def _present_status(self) -> Status:
+        if not self._appeared:
+            return Status.STARTING
+        if self._user_speaking:
+            return Status.LISTENING
+        if self._reply is not None:
+            return Status.SPEAKING if self._reply.sounding else Status.THINKING
+        if self._retry_at is not None:
+            return Status.RECONNECTING
+        if self._unanswered is not None:
+            return Status.NOT_CONNECTED
+        return Status.READY if self._microphone_on else Status.MICROPHONE_OFF
+
+    def _end_quietly(self) -> None:
+        """The app closes: what was heard so far is kept, without an event for anybody."""
+        if reply := self._reply:
+            reply.turn.cancel()
+            reply.dialogue.cancel(reply.turn)
+            heard = self._output.heard(reply.turn)
+            said, unheard = heard_text(reply.pieces, heard)
+            self._history.heard(reply.turn.number, said, unheard, heard / self._media_rate, cut=True)
+
+
+class _Answer:
+    """Where the dialogue's thread puts an answer (`core.dialogue.protocol.Reply`)."""
+
+    def __init__(self, turn: Turn, inbox: Channel[_Message], output: Output, marks: Marks) -> None:
+        self.turn = turn
+        self._inbox = inbox
+        self._output = output
+        self._marks = marks
+
+    def user_said(self, text: str) -> None:
+        self._marks.mark(self.turn.number, Step.RECOGNISED)
+        self._inbox.offer(_UserWords(self.turn, text))
+
+    def speak(self, samples: Samples, text: str) -> bool:
+        if self.turn.cancelled:
+            return False
+        if text:
+            self._marks.mark(self.turn.number, Step.FIRST_TEXT)
+        if len(samples):
+            self._marks.mark(self.turn.number, Step.FIRST_SOUND)
+        self._inbox.offer(_Spoke(self.turn, text, len(samples)))
+        return self._output.put(SpeechSegment(self.turn, samples, text))
+
+    def finish(self, verdict: Verdict = Verdict.OK) -> None:
+        self._end(_Ended(self.turn, verdict, None))
+
+    def fail(self, error: LiveTalkError) -> None:
+        self._end(_Ended(self.turn, Verdict.CUT, error))
+
+    def _end(self, ended: _Ended) -> None:
+        if self.turn.cancelled:
+            return
+        self._output.put(SpeechSegment(self.turn, np.zeros(0, np.float32), "", last=True))
+        self._inbox.offer(ended)

@@ -1,0 +1,337 @@
+"""SoundLoop: both directions of sound on one thread, and the only writer of the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.audio.echo import EchoGuard
+from core.audio.resample import Resampler
+from core.audio.timeline import Timeline
+from core.channel import Channel, TimedOut
+from core.media import CAPTURE_RATE, MEDIA_RATE, AudioChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.audio.device import Loudspeaker, Microphone, SoundDevice
+    from core.audio.echo import EchoMode
+    from core.clock import SampleClock
+    from core.events import Emit
+    from core.media import Samples
+
+TICK_S = 0.01
+RING_S = 0.08
+"""How much sound is kept written ahead of the device."""
+CHUNK = 512
+"""Samples of an `AudioChunk`: one window of the voice detector."""
+HUSH_LIMIT_S = 0.05
+_FADE_S = 0.008
+_GUARD_S = 0.002
+_RESTART_S = 0.005
+_LEVEL_FALL_S = 0.25
+
+
+@dataclass(frozen=True)
+class SoundCounts:
+    """Since the start: how often and for how many media samples the loudspeaker starved."""
+
+    underruns: int = 0
+    starved: int = 0
+
+
+class SoundLoop:
+    """Pulls media from `fill`, gives what the microphone heard to `hear`, and sets `clock`.
+
+    Everything happens on the thread that calls `run` (or `step`, in tests); `hush`, `stop` and the switches may be
+    called from any other.
+
+    Args:
+        device: opened and closed by whoever made it.
+        fill: copies the next media samples into its argument and returns how many there were.
+        hear: given whole `AudioChunk`s of `CHUNK` samples.
+        now: seconds, the pace of the ticks.
+        echo: how the avatar is kept from hearing itself.
+        skip: told, before the next `fill`, how many of the last media samples were flushed and never heard.
+    """
+
+    def __init__(
+        self,
+        device: SoundDevice,
+        clock: SampleClock,
+        fill: Callable[[Samples], int],
+        hear: Callable[[AudioChunk], None],
+        emit: Emit,
+        *,
+        now: Callable[[], float],
+        echo: EchoMode = "auto",
+        skip: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._device = device
+        self._emit = emit
+        self._now = now
+        self._requests: Channel[Channel[int]] = Channel(16)
+        self._running = False
+        self._stopped = False
+        self._out = _Output(device.loudspeaker, clock, fill, skip)
+        self._ear = _Ear(hear, EchoGuard(echo))
+
+    def run(self) -> None:
+        """Tick until `stop`.
+
+        Raises:
+            Closed: `stop` was called.
+        """
+        self._running = True
+        try:
+            due = self._now()
+            while True:
+                self.step()
+                due = max(due + TICK_S, self._now())
+                self._answer_until(due)
+        finally:
+            self._running = False
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._requests.close()
+
+    def step(self) -> None:
+        """One tick: tend the device, listen, play, set the clock."""
+        for event in self._device.tend():
+            self._emit(event)
+        played = self._out.turn(self._device.loudspeaker)
+        self._ear.turn(self._device.microphone, played, self._device.loudspeaker.rate)
+
+    def hush(self) -> int:
+        """Silence the loudspeaker at once; how many media samples were handed out and will never be heard.
+
+        Waits at most `HUSH_LIMIT_S`; a loop that is later than that still flushes, and the answer is its last count.
+        """
+        if self._stopped:
+            return 0
+        if not self._running:
+            return self._out.flush()
+        answer: Channel[int] = Channel(1)
+        self._requests.offer(answer)
+        try:
+            return answer.take(HUSH_LIMIT_S)
+        except TimedOut:
+            return self._out.ahead
+
+    @property
+    def counts(self) -> SoundCounts:
+        return SoundCounts(self._out.underruns, self._out.starved)
+
+    @property
+    def voice_level(self) -> float:
+        """Loudness of what leaves for the loudspeaker, RMS 0..1, falling slowly."""
+        return self._out.level
+
+    @property
+    def microphone_level(self) -> float:
+        """Loudness of what the microphone hears without the echo, RMS 0..1, falling slowly."""
+        return self._ear.level
+
+    @property
+    def half_duplex(self) -> bool:
+        """Whether the microphone is closed while the avatar speaks."""
+        return self._ear.half_duplex
+
+    @property
+    def volume(self) -> float:
+        return self._out.volume
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        self._out.volume = volume
+
+    @property
+    def muted(self) -> bool:
+        """The avatar's voice is not heard; its time goes on."""
+        return self._out.muted
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        self._out.muted = muted
+
+    @property
+    def microphone_on(self) -> bool:
+        """While off, `hear` is given silence: whoever was speaking has stopped."""
+        return self._ear.on
+
+    @microphone_on.setter
+    def microphone_on(self, on: bool) -> None:
+        self._ear.on = on
+
+    def _answer_until(self, due: float) -> None:
+        while (left := due - self._now()) > 0:
+            try:
+                answer = self._requests.take(left)
+            except TimedOut:
+                return
+            answer.offer(self._out.flush())
+        while len(self._requests):
+            self._requests.take().offer(self._out.flush())
+
+
+class _Output:
+    """Keeps the loudspeaker's ring filled and the clock right."""
+
+    def __init__(
+        self,
+        loudspeaker: Loudspeaker,
+        clock: SampleClock,
+        fill: Callable[[Samples], int],
+        skip: Callable[[int], None],
+    ) -> None:
+        self.volume = 1.0
+        self.muted = False
+        self.level = 0.0
+        self.underruns = 0
+        self.starved = 0
+        self._clock = clock
+        self._fill = fill
+        self._skip = skip
+        self._given = 0
+        self._timeline = Timeline(MEDIA_RATE, loudspeaker.rate)
+        self._buffer = np.zeros(int(RING_S * MEDIA_RATE), np.float32)
+        self._adopt(loudspeaker)
+
+    @property
+    def ahead(self) -> int:
+        """Media samples handed out and not heard yet."""
+        return max(0, self._given - self._clock.position)
+
+    def turn(self, loudspeaker: Loudspeaker) -> Samples:
+        """One tick; returns what the device has taken since the last, at the device's rate."""
+        if loudspeaker is not self._loudspeaker:
+            self._skip(self.ahead)
+            self._adopt(loudspeaker)
+        taken = loudspeaker.taken
+        if self._cursor < taken:
+            self._starve(taken)
+        self._write(taken)
+        self._clock.set(int(self._timeline.media_at(loudspeaker.leaving)))
+        played = loudspeaker.played(max(self._seen, taken - loudspeaker.rate // 2), taken)
+        self._seen = taken
+        self.level = _level(self.level, played, loudspeaker.rate)
+        return played
+
+    def flush(self) -> int:
+        """Fade out, forget what the ring holds and step over it; returns how many media samples that was."""
+        loudspeaker, rate = self._loudspeaker, self._loudspeaker.rate
+        start = loudspeaker.taken + int(_GUARD_S * rate)
+        end = min(self._cursor, start + int(_FADE_S * rate))
+        if start < end:
+            fade = np.linspace(1, 0, end - start, dtype=np.float32)
+            loudspeaker.write(start, loudspeaker.played(start, end) * fade)
+            self._cursor = end
+        unheard = max(0, self._given - round(self._timeline.media_at(self._cursor)))
+        self._timeline.cut(self._cursor, self._given)
+        self._begin_stream()
+        self._skip(unheard)
+        return unheard
+
+    def _adopt(self, loudspeaker: Loudspeaker) -> None:
+        self._loudspeaker = loudspeaker
+        self._resample = Resampler(MEDIA_RATE, loudspeaker.rate)
+        self._seen = loudspeaker.taken
+        self._cursor = self._seen + int(_RESTART_S * loudspeaker.rate)
+        self._flowing = False
+        self._timeline.restart(loudspeaker.rate, self._given)
+        self._begin_stream()
+
+    def _begin_stream(self) -> None:
+        """What is written next begins anew, softly, at the media handed out next."""
+        self._resample.reset()
+        self._stream_media = self._given
+        self._stream_made = 0
+        self._gain = 0.0
+
+    def _starve(self, taken: int) -> None:
+        if self._flowing:
+            self.underruns += 1
+            self._flowing = False
+        if self._given:
+            self.starved += int((taken - self._cursor) * MEDIA_RATE / self._loudspeaker.rate)
+        self._cursor = taken + int(_RESTART_S * self._loudspeaker.rate)
+
+    def _write(self, taken: int) -> None:
+        rate = self._loudspeaker.rate
+        room = int((taken + int(RING_S * rate) - self._cursor) * MEDIA_RATE / rate)
+        tick = int(TICK_S * MEDIA_RATE)
+        out = self._buffer[: max(0, room // tick * tick)]
+        if not len(out):
+            return
+        ready = self._fill(out)
+        if not ready:
+            return
+        self._given += ready
+        made = self._louder(self._resample(out[:ready].copy()))
+        self._loudspeaker.write(self._cursor, made)
+        media = self._stream_media + self._stream_made * MEDIA_RATE / rate
+        self._timeline.wrote(self._cursor, len(made), media)
+        self._stream_made += len(made)
+        self._cursor += len(made)
+        self._flowing = True
+
+    def _louder(self, samples: Samples) -> Samples:
+        goal = 0.0 if self.muted else self.volume
+        ramp = np.linspace(self._gain, goal, len(samples) + 1, dtype=np.float32)[1:]
+        self._gain = goal
+        return np.clip(samples * ramp, -1, 1)
+
+
+class _Ear:
+    """Turns what the microphone takes into chunks without the avatar's own voice."""
+
+    def __init__(self, hear: Callable[[AudioChunk], None], echo: EchoGuard) -> None:
+        self.on = True
+        self.level = 0.0
+        self._hear = hear
+        self._echo = echo
+        self._microphone: Microphone | None = None
+        self._near = Resampler(CAPTURE_RATE, CAPTURE_RATE)
+        self._far = Resampler(CAPTURE_RATE, CAPTURE_RATE)
+        self._far_rate = CAPTURE_RATE
+        self._kept = np.zeros(0, np.float32)
+        self._start = 0
+
+    @property
+    def half_duplex(self) -> bool:
+        return self._echo.half_duplex
+
+    def turn(self, microphone: Microphone | None, played: Samples, played_rate: int) -> None:
+        if microphone is not self._microphone:
+            self._microphone = microphone
+            self._near = Resampler(microphone.rate if microphone else CAPTURE_RATE, CAPTURE_RATE)
+        if microphone is None:
+            self.level = 0.0
+            return
+        if played_rate != self._far_rate:
+            self._far_rate = played_rate
+            self._far = Resampler(played_rate, CAPTURE_RATE)
+        self._echo.play(self._far(played))
+        clean = self._echo.clean(self._near(microphone.take()))
+        if not self.on:
+            clean = np.zeros_like(clean)
+        self.level = _level(self.level, clean, CAPTURE_RATE)
+        self._deliver(clean)
+
+    def _deliver(self, samples: Samples) -> None:
+        self._kept = np.concatenate([self._kept, samples])
+        while len(self._kept) >= CHUNK:
+            chunk, self._kept = self._kept[:CHUNK].copy(), self._kept[CHUNK:]
+            self._hear(AudioChunk(chunk, self._start))
+            self._start += CHUNK
+
+
+def _level(before: float, samples: Samples, rate: int) -> float:
+    """Rises at once, falls by e in `_LEVEL_FALL_S`."""
+    if not len(samples):
+        return before
+    fallen = before * float(np.exp(-len(samples) / rate / _LEVEL_FALL_S))
+    return max(fallen, float(np.sqrt(np.mean(np.square(samples)))))

@@ -1,0 +1,146 @@
+"""Eyes: lids that cover the eyeball as rigid layers, and irises that turn beneath them.
+
+The work is done in the resting picture, before the head moves it: an eye's surroundings are small, and at rest nothing
+is touched at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from core.performer.portrait.mesh import LEFT_EYE, RIGHT_EYE
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from core.media import Pixels
+    from core.performer.portrait.identity import PortraitIdentity
+
+    Floats = npt.NDArray[np.float32]
+
+UPPER_SHARE = 0.84
+"""How much of the way the upper lid goes when the eye shuts; the lower lid comes to meet it."""
+FOLD = 0.42
+"""Eye widths above the lid's edge over which the lid's skin unrolls."""
+POUCH = 0.3
+"""Eye widths below the lower edge over which its skin stretches."""
+LASHES = 0.035
+"""Eye widths inside the traced edge that belong to the lid: the roots of the lashes travel with it."""
+RIGID_EDGE = 0.07
+"""Eye widths of lid beside its edge that do not stretch, so that lashes keep their thickness."""
+IRIS = 0.22
+"""Radius that turns rigidly, in eye widths."""
+MAX_GAZE = 0.16
+WIDEST = -0.35
+STILL = 1e-3
+
+
+class Eyes:
+    """Both eyes of one portrait. Renderer thread only."""
+
+    def __init__(self, identity: PortraitIdentity) -> None:
+        self._eyes = [_Eye(identity, RIGHT_EYE), _Eye(identity, LEFT_EYE)]
+
+    def paint(self, picture: Pixels, lids: Floats, gaze: Floats) -> None:
+        """Draw the eyes into the resting `picture`, in place: `lids` [2] and `gaze` [2] as in `FaceMotion`."""
+        for eye, closed in zip(self._eyes, lids, strict=True):
+            if abs(closed) > STILL or np.abs(gaze).max() > STILL:
+                eye.paint(picture, float(closed), gaze)
+
+
+class _Eye:
+    def __init__(self, identity: PortraitIdentity, edges: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+        upper, lower = (identity.landmarks[list(edge), :2] for edge in edges)
+        width = float(np.hypot(*(upper[-1] - upper[0])))
+        self._width = width
+        side = identity.picture.shape[0]
+        left = max(0, int(upper[0, 0] - 0.3 * width))
+        right = min(side, int(upper[-1, 0] + 0.3 * width) + 1)
+        top = max(0, int(upper[:, 1].min() - (FOLD + 0.05) * width))
+        bottom = min(side, int(lower[:, 1].max() + (POUCH + 0.05) * width) + 1)
+        self._part = (slice(top, bottom), slice(left, right))
+        self._rest = np.ascontiguousarray(identity.picture[self._part])
+        self._x = np.arange(left, right, dtype=np.float32)[None]
+        self._y = np.arange(top, bottom, dtype=np.float32)[:, None]
+        self._corner = np.array([left, top], np.float32)
+        self._upper = _edge(self._x[0], upper)[None]
+        self._lower = _edge(self._x[0], lower)[None]
+        across = np.clip((self._x - upper[0, 0]) / max(upper[-1, 0] - upper[0, 0], 1.0), 0, 1)
+        self._bow = np.sqrt(np.maximum(0, 4 * across * (1 - across)))  # 0 at and beyond the corners
+        self._lash = LASHES * width * self._bow
+        self._inset_upper = np.minimum(self._upper + self._lash, (self._upper + self._lower) / 2)
+        self._inset_lower = np.maximum(self._lower - 0.5 * self._lash, (self._upper + self._lower) / 2)
+        self._iris = self._find_iris(upper, lower)
+        self._ball = self._without_lids()
+
+    def paint(self, picture: Pixels, closed: float, gaze: Floats) -> None:
+        closed = float(np.clip(closed, WIDEST, 1))
+        travel = (self._lower - self._upper) * closed
+        upper_down = travel * (UPPER_SHARE if closed > 0 else 1.0)
+        lower_up = travel * (1 - UPPER_SHARE) if closed > 0 else 0 * travel
+        over = self._layer(self._upper, upper_down, -FOLD)
+        under = self._layer(self._lower, -lower_up, POUCH)
+        ball = self._turned(gaze)
+        lid_over = np.clip(self._inset_upper - over + 0.5, 0, 1)[..., None]
+        lid_under = np.clip(under - self._inset_lower + 0.5, 0, 1)[..., None]
+        x = np.broadcast_to(self._x - self._corner[0], over.shape)
+        upper_skin = cv2.remap(self._rest, x, over - self._corner[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        lower_skin = cv2.remap(self._rest, x, under - self._corner[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        shade = 1 - 0.25 * np.clip(closed, 0, 1) * (1 - np.clip((self._inset_upper + upper_down + 3 - self._y) / -6, 0, 1))
+        seen = ball * shade[..., None]
+        seen += (lower_skin - seen) * lid_under
+        seen += (upper_skin - seen) * lid_over
+        picture[self._part] = np.clip(seen + 0.5, 0, 255).astype(np.uint8)
+
+    def _layer(self, edge: Floats, travel: Floats, reach: float) -> Floats:
+        """Source rows of a lid whose `edge` went `travel` px: beside the edge rigid, then stretched up to `reach`."""
+        anchor = edge + reach * self._width
+        sign = np.sign(reach)
+        rigid = RIGID_EDGE * self._width * sign
+        near, moved = edge + rigid, edge + rigid + travel
+        share = (self._y - anchor) / np.where(np.abs(moved - anchor) < 1, sign * -1.0, moved - anchor)
+        stretched = anchor + share * (near - anchor)
+        source = np.where((self._y - moved) * sign < 0, self._y - travel, stretched)
+        return np.where((self._y - anchor) * sign > 0, self._y, source).astype(np.float32)
+
+    def _turned(self, gaze: Floats) -> Floats:
+        """The eyeball with its iris moved by `gaze` eye widths."""
+        shift = np.clip(gaze, -MAX_GAZE, MAX_GAZE) * self._width
+        away = np.abs(self._x - shift[0] - self._iris[0]) / self._width
+        rigid = 1 - np.clip((away - IRIS) / (0.5 - IRIS), 0, 1)
+        rigid = rigid * rigid * (3 - 2 * rigid)
+        x = np.broadcast_to(self._x - shift[0] * rigid - self._corner[0], self._ball.shape[:2])
+        y = np.broadcast_to(self._y - shift[1] * rigid - self._corner[1], self._ball.shape[:2])
+        return cv2.remap(
+            self._ball, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+
+    def _find_iris(self, upper: Floats, lower: Floats) -> Floats:
+        """The middle of the dark part of the opening."""
+        grey = cv2.cvtColor(self._rest, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        opened = (self._y > self._upper + self._lash) & (self._y < self._lower - self._lash)
+        centre = np.array([(upper[0, 0] + upper[-1, 0]) / 2, (upper[4, 1] + lower[4, 1]) / 2], np.float32)
+        if opened.sum() < 12:
+            return centre
+        level = np.quantile(grey[opened], 0.6)
+        dark = np.maximum(0, level - grey) * opened
+        dark = dark * (np.abs(self._x - centre[0]) < 0.32 * self._width)
+        weight = float(dark.sum())
+        if weight <= 0:
+            return centre
+        return np.array([(dark * self._x).sum() / weight, (dark * self._y).sum() / weight], np.float32)
+
+    def _without_lids(self) -> Floats:
+        """The eyeball as far as it can be guessed where the lids cover it."""
+        shown = (self._y > self._inset_upper - 1) & (self._y < self._inset_lower + 1) & (self._bow > 0)
+        ball = cv2.inpaint(self._rest, (~shown).astype(np.uint8), 3, cv2.INPAINT_TELEA)
+        return ball.astype(np.float32)
+
+
+def _edge(x: Floats, points: Floats) -> Floats:
+    """A lid's edge as one y for every x, straight on beyond the corners."""
+    order = np.argsort(points[:, 0])
+    return np.interp(x, points[order, 0], points[order, 1]).astype(np.float32)

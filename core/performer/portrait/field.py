@@ -1,0 +1,193 @@
+"""Displacement fields: how every pixel of the portrait follows the face's mesh and the head.
+
+A point of the resting picture moves by the mesh's own deformation (inside the face by its triangle, outside by the
+nearest point of the outline, fading) and by the head's rigid motion, at the depth of that point, fading from the hair
+to the picture's edge and from the chin to the shoulders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from scipy import sparse
+
+from core.performer.portrait.mesh import OVAL, canonical_mesh
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from core.performer.portrait.mesh import Pose
+
+    Floats = npt.NDArray[np.float32]
+    Bools = npt.NDArray[np.bool_]
+
+STEPS = 8
+"""Rounds of the fixed point that turns a field around; each leaves at most 0.6 of the error."""
+FLESH_REACH = 0.32
+"""Face heights beyond the outline over which the flesh's deformation fades."""
+HAIR_UP, HAIR_SIDE, NECK = 0.42, 0.26, 0.0
+"""Face heights beyond the outline that move fully with the head: above, beside and below it."""
+FADE_UP, FADE_SIDE, FADE_DOWN = 0.55, 0.6, 0.55
+EDGE = 0.13
+"""Share of the picture's side over which motion fades to nothing at the border."""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Linear maps from a frame's motion to the displacement of n points."""
+
+    flesh: sparse.csr_array
+    """[n, 468] weights of the mesh's points."""
+    arm: Floats
+    """[n, 3] the points, from the head's centre, in px, times how far they follow the head."""
+
+    def move(self, deformation: Floats, turn: Floats, shift: Floats) -> Floats:
+        """Displacements [n, 2] px.
+
+        Args:
+            deformation: [468, 2] px, already turned with the head.
+            turn: [2, 3] rows of the relative rotation times scale, less those of the identity.
+            shift: [2] px. It fades as the turn does.
+        """
+        moved = self.flesh @ deformation + self.arm @ turn.T
+        return moved + self.follow[:, None] * shift
+
+    follow: Floats
+    """[n] 1 where the head is, 0 at the border and on the shoulders."""
+
+
+def field_at(points: Floats, landmarks: Floats, pose: Pose, side: int, flesh_at: Floats | None = None) -> Field:
+    """The field at `points` [n, 2] px of a picture of `side` px.
+
+    `flesh_at` are the points whose flesh they follow, when that is not their own: beyond a cut (the lips) a layer
+    goes on as its edge does.
+    """
+    asked = points if flesh_at is None else flesh_at
+    inside, inner, depth_inner = _inside(asked, landmarks)
+    outside, depth_outside, gap, direction = _outside(points, landmarks, pose)
+    fade = 1 - _smooth(gap / (FLESH_REACH * pose.scale))
+    rows = [np.where(inside, inner[1][:, k], outside[1][:, k] * fade) for k in range(2)]
+    rows.append(np.where(inside, inner[1][:, 2], 0))
+    columns = [np.where(inside, inner[0][:, k], outside[0][:, min(k, 1)]) for k in range(3)]
+    count = len(points)
+    flesh = sparse.csr_array(
+        (np.concatenate(rows).astype(np.float32), (np.tile(np.arange(count), 3), np.concatenate(columns))),
+        shape=(count, len(landmarks)),
+    )
+    depth = np.where(inside, depth_inner, depth_outside)
+    follow = _follow(points, gap, direction, landmarks, pose, side)
+    edge = _smooth(np.minimum(points, side - 1 - points).min(1) / (0.5 * EDGE * side))
+    arm = np.column_stack([points, depth]) - pose.origin
+    return Field(
+        sparse.csr_array(flesh.multiply(edge[:, None])),
+        (arm * follow[:, None]).astype(np.float32),
+        follow.astype(np.float32),
+    )
+
+
+def turned_around(moved: Floats, at: Floats, origin: tuple[float, float], stride: float) -> Floats:
+    """Where the pixels `at` [h, w, 2] come from, under the displacement `moved` [gh, gw, 2] of a grid that starts at
+    `origin` and has a point every `stride` px."""
+    grid_origin = np.array(origin, np.float32)
+    source = at.copy()
+    for _ in range(STEPS):
+        lookup = (source - grid_origin) / stride
+        source = at - cv2.remap(moved, lookup, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return source
+
+
+def grid(left: float, top: float, width: int, height: int, stride: float) -> Floats:
+    """Points [height, width, 2], every `stride` px from (left, top)."""
+    x = left + stride * np.arange(width, dtype=np.float32)
+    y = top + stride * np.arange(height, dtype=np.float32)
+    return np.stack(np.meshgrid(x, y), axis=-1).astype(np.float32)
+
+
+def _smooth(x: Floats) -> Floats:
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
+
+
+def _inside(points: Floats, landmarks: Floats) -> tuple[Bools, tuple[Floats, Floats], Floats]:
+    """Which points lie in the mesh, their triangles' corners and weights [n, 3], and their depth."""
+    triangles = _with_mouth_closed()
+    corners = landmarks[triangles]
+    flat = corners[:, :, :2]
+    first, second = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
+    area = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    order = np.argsort(-corners[:, :, 2].mean(1))  # nearest last, so that it wins where triangles overlap
+    found = np.full(len(points), -1)
+    weights = np.zeros((len(points), 3), np.float32)
+    for t in order:
+        if abs(area[t]) < 0.05:
+            continue
+        low, high = flat[t].min(0) - 0.01, flat[t].max(0) + 0.01
+        near = np.flatnonzero(np.all((points >= low) & (points <= high), axis=1))
+        away = points[near] - flat[t, 0]
+        b = (away[:, 0] * second[t, 1] - away[:, 1] * second[t, 0]) / area[t]
+        c = (first[t, 0] * away[:, 1] - first[t, 1] * away[:, 0]) / area[t]
+        held = (b >= -1e-3) & (c >= -1e-3) & (b + c <= 1.001)
+        found[near[held]] = t
+        weights[near[held]] = np.stack([1 - b - c, b, c], 1)[held]
+    inside = found >= 0
+    columns = triangles[np.where(inside, found, 0)]
+    return inside, (columns, weights), (landmarks[:, 2][columns] * weights).sum(1)
+
+
+def _with_mouth_closed() -> npt.NDArray[np.int64]:
+    """The mesh's triangles and those that close the hole between the lips."""
+    from core.performer.portrait.mesh import LOWER_LIP, UPPER_LIP
+
+    fan: list[tuple[int, int, int]] = []
+    for k in range(len(UPPER_LIP) - 1):
+        fan.append((UPPER_LIP[k], UPPER_LIP[k + 1], LOWER_LIP[k]))
+        fan.append((UPPER_LIP[k + 1], LOWER_LIP[k + 1], LOWER_LIP[k]))
+    return np.concatenate([np.array(fan), canonical_mesh().triangles])
+
+
+def _outside(points: Floats, landmarks: Floats, pose: Pose) -> tuple[tuple[Floats, Floats], Floats, Floats, Floats]:
+    """The nearest point of the face's outline: its two landmarks and weights [n, 2]; then depth, distance in px and
+    the direction's downward part."""
+    oval = np.array(OVAL)
+    start, end = landmarks[oval], landmarks[np.roll(oval, -1)]
+    edge = (end - start)[:, :2]
+    away = points[:, None] - start[None, :, :2]
+    along = np.clip((away * edge).sum(-1) / (edge**2).sum(-1), 0, 1)
+    miss = away - along[..., None] * edge
+    distance = np.hypot(miss[..., 0], miss[..., 1])
+    nearest = distance.argmin(1)
+    pick = np.arange(len(points))
+    t, gap, miss = along[pick, nearest], distance[pick, nearest], miss[pick, nearest]
+    columns = np.stack([oval[nearest], np.roll(oval, -1)[nearest]], 1)
+    depth_edge = start[nearest, 2] * (1 - t) + end[nearest, 2] * t
+    depth_hair = pose.origin[2] + 0.12 * pose.scale
+    depth = depth_edge + (depth_hair - depth_edge) * _smooth(gap / (0.3 * pose.scale))
+    down = miss[:, 1] / np.maximum(gap, 1e-3)
+    return (columns, np.stack([1 - t, t], 1)), depth, gap, down
+
+
+def _follow(points: Floats, gap: Floats, down: Floats, landmarks: Floats, pose: Pose, side: int) -> Floats:
+    """How far each point moves with the head."""
+    outline = landmarks[np.array(OVAL), :2].astype(np.float32)
+    inside = _contains(outline, points)
+    upward, downward = np.clip(-down, 0, 1), np.clip(down, 0, 1)
+    beside = 1 - upward - downward
+    solid = pose.scale * (HAIR_UP * upward + HAIR_SIDE * beside + NECK * downward)
+    fade = pose.scale * (FADE_UP * upward + FADE_SIDE * beside + FADE_DOWN * downward)
+    near = np.where(inside, 1, 1 - _smooth((gap - solid) / fade))
+    chin = landmarks[OVAL[18], 1]
+    shoulders = 1 - _smooth((points[:, 1] - chin) / (FADE_DOWN * pose.scale))
+    border = _smooth(np.minimum(points, side - 1 - points).min(1) / (EDGE * side))
+    return np.minimum(near, shoulders) * border
+
+
+def _contains(outline: Floats, points: Floats) -> Bools:
+    x, y = points[:, 0], points[:, 1]
+    held = np.zeros(len(points), bool)
+    for (ax, ay), (bx, by) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+        crosses = (ay > y) != (by > y)
+        held ^= crosses & (x < (bx - ax) * (y - ay) / (by - ay + 1e-9) + ax)
+    return held

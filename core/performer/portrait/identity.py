@@ -1,0 +1,278 @@
+"""PortraitIdentity: everything about a portrait that does not move.
+
+A picture is read, cropped to head and shoulders, traced, and refused with a reason where it cannot serve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from core.errors import PerformerError, Problem
+from core.performer.portrait.mesh import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP, fit_pose
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from core.media import Pixels
+    from core.performer.portrait.landmarks import Face, FaceFinder
+    from core.performer.portrait.mesh import Pose
+
+    Floats = npt.NDArray[np.float32]
+
+SIDE = 512
+READ_SIDE = 3072
+"""Longest side of a picture once read; larger ones are averaged down."""
+FACE_SHARE = (0.36, 0.54)
+"""Face height as a share of the crop: the least that is made, the most that is kept."""
+EYE_LINE = 0.41
+"""Where the middle of the face comes to lie, from the top of the crop."""
+MIN_FACE_PX = 64
+MAX_YAW, MAX_PITCH, MAX_ROLL = np.deg2rad(32), np.deg2rad(30), np.deg2rad(30)
+MAX_MISFIT = 0.06
+MIN_SHARPNESS = 4.0
+CLOSED_GAP = 0.03
+"""Lips nearer than this, in face heights, count as closed: the seam between them is looked for in the picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class PortraitIdentity:
+    """A portrait, ready to be moved. Immutable."""
+
+    key: str
+    picture: Pixels
+    """[512, 512, 3] RGB."""
+    landmarks: Floats
+    """[468, 3] px of `picture`."""
+    pose: Pose
+    rest_gap: float
+    """Opening between the lips at rest, in face heights; 0 when they touch."""
+    eye_opening: Floats
+    """[2] height over width of the subject's right and left eye at rest."""
+    closing: Floats
+    """[468, 3] displacement, as in `FaceMotion`, that brings the resting lips together; zero when they touch."""
+
+
+def read_picture(path: Path) -> Pixels:
+    """The picture in a file as upright RGB; transparency lies over neutral grey.
+
+    Raises:
+        PerformerError: the file is not a picture or is damaged (`PICTURE_UNREADABLE`).
+    """
+    try:
+        with Image.open(path) as opened:
+            opened.draft("RGB", (READ_SIDE, READ_SIDE))
+            upright = ImageOps.exif_transpose(opened)
+            return _as_rgb(upright)
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
+        raise PerformerError(
+            Problem.PICTURE_UNREADABLE,
+            "This file can't be read as a picture.",
+            "It may be damaged. Try another picture.",
+            detail=f"{path.name}: {error}",
+        ) from error
+
+
+def make_identity(image: Pixels, finder: FaceFinder, face: int | None = None) -> PortraitIdentity:
+    """The identity of the one face in an RGB picture.
+
+    Args:
+        image: [h, w, 3] of any size.
+        finder: finds and traces faces.
+        face: which face to take, largest first, when there are several.
+
+    Raises:
+        PerformerError: the picture cannot serve (`PICTURE_REFUSED`).
+    """
+    chosen = _choose(finder.find(image), face)
+    _refuse_unfit(image, chosen)
+    left, top, side = _crop(chosen, image.shape[1], image.shape[0])
+    picture = _cut(image, left, top, side)
+    traced = (chosen.landmarks - np.array([left, top, 0])) * (SIDE / side)
+    traced[:, :2] += 0.5 * SIDE / side - 0.5  # pixel centres, as cv2.resize counts them
+    landmarks = _with_seam(picture, traced.astype(np.float32))
+    pose = fit_pose(landmarks)
+    gap = float(max(0.0, _lip_gap(landmarks) / pose.scale))
+    return PortraitIdentity(
+        key=hashlib.sha256(picture.tobytes()).hexdigest(),
+        picture=picture,
+        landmarks=landmarks,
+        pose=pose,
+        rest_gap=gap,
+        eye_opening=np.array([_opening(landmarks, RIGHT_EYE), _opening(landmarks, LEFT_EYE)], np.float32),
+        closing=_closing(landmarks, pose),
+    )
+
+
+def _as_rgb(picture: Image.Image) -> Pixels:
+    if picture.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
+        values = np.asarray(picture).astype(np.float32)
+        full = 65535.0 if values.max() > 255 else 255.0
+        picture = Image.fromarray(np.clip(values * (255 / full), 0, 255).astype(np.uint8))
+    if max(picture.size) > READ_SIDE:
+        picture.thumbnail((READ_SIDE, READ_SIDE), Image.Resampling.BOX)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        ground = Image.new("RGBA", picture.size, (118, 118, 118, 255))
+        picture = Image.alpha_composite(ground, picture)
+    return np.array(picture.convert("RGB"))
+
+
+def _choose(faces: list[Face], wanted: int | None) -> Face:
+    if not faces:
+        raise _refused("no face was found.", "Use a picture from the front, both eyes visible.")
+    if wanted is not None:
+        return faces[min(wanted, len(faces) - 1)]
+    largest = faces[0].box[3] - faces[0].box[1]
+    rivals = [face for face in faces if face.box[3] - face.box[1] > 0.4 * largest]
+    if len(rivals) > 1:
+        words = {2: "two", 3: "three", 4: "four", 5: "five"}
+        number = words.get(len(rivals), "many")
+        raise _refused(
+            f"it shows {number} faces. LiveTalk needs one.", "Crop it to one person, or open another picture."
+        )
+    return faces[0]
+
+
+def _refuse_unfit(image: Pixels, face: Face) -> None:
+    pose = fit_pose(face.landmarks)
+    yaw, pitch, roll = pose.angles
+    if pose.scale < MIN_FACE_PX:
+        raise _refused("the face is too small.", "Use a picture in which the face is larger.")
+    if abs(yaw) > MAX_YAW or abs(pitch) > MAX_PITCH or abs(roll) > MAX_ROLL:
+        raise _refused("the face is turned too far away.", "Use a picture from the front, both eyes visible.")
+    if pose.misfit > MAX_MISFIT:
+        raise _refused("the face can't be made out.", "Use a picture from the front, eyes and mouth uncovered.")
+    if _sharpness(image, face) < MIN_SHARPNESS:
+        raise _refused("it is too blurred.", "Use a sharper picture.")
+
+
+def _refused(reason: str, advice: str) -> PerformerError:
+    return PerformerError(Problem.PICTURE_REFUSED, f"This picture can't be used: {reason}", advice)
+
+
+def _sharpness(image: Pixels, face: Face) -> float:
+    """Spread of the finest detail in the face, in grey levels, with the face brought to 256 px."""
+    left, top, right, bottom = (int(round(float(v))) for v in face.box)
+    part = image[max(0, top) : bottom, max(0, left) : right]
+    scale = 256 / max(1, part.shape[0])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    grey = cv2.cvtColor(cv2.resize(part, None, fx=scale, fy=scale, interpolation=method), cv2.COLOR_RGB2GRAY)
+    contrast = max(float(grey.std()), 8.0)
+    return float(cv2.Laplacian(grey, cv2.CV_32F).std()) * 40 / contrast
+
+
+def _crop(face: Face, width: int, height: int) -> tuple[float, float, float]:
+    """Left, top and side of the square that shows head and shoulders, in px; inside the picture where it can be."""
+    face_height = fit_pose(face.landmarks).scale
+    side = face_height / FACE_SHARE[0]
+    largest = min(width, height)
+    if side > largest:
+        side = float(np.clip(largest, face_height / FACE_SHARE[1], side))
+    middle_x, middle_y = face.landmarks[:, :2].min(0) * 0.5 + face.landmarks[:, :2].max(0) * 0.5
+    left, top = float(middle_x - side / 2), float(middle_y - (EYE_LINE + 0.07) * side)
+    if side <= width:
+        left = float(np.clip(left, 0, width - side))
+    if side <= height:
+        top = float(np.clip(top, 0, height - side))
+    return left, top, side
+
+
+def _cut(image: Pixels, left: float, top: float, side: float) -> Pixels:
+    x, y, size = round(left), round(top), max(1, round(side))
+    height, width = image.shape[:2]
+    pads = (max(0, -y), max(0, y + size - height), max(0, -x), max(0, x + size - width))
+    part = image[max(0, y) : min(height, y + size), max(0, x) : min(width, x + size)]
+    if any(pads):
+        part = cv2.copyMakeBorder(part, *pads, cv2.BORDER_REPLICATE)
+    method = cv2.INTER_AREA if size > SIDE else cv2.INTER_CUBIC
+    return np.ascontiguousarray(cv2.resize(part, (SIDE, SIDE), interpolation=method))
+
+
+def _lip_gap(landmarks: Floats) -> float:
+    return float(landmarks[[14, 87, 317], 1].mean() - landmarks[[13, 82, 312], 1].mean())
+
+
+def _opening(landmarks: Floats, eye: tuple[tuple[int, ...], tuple[int, ...]]) -> float:
+    upper, lower = landmarks[list(eye[0])], landmarks[list(eye[1])]
+    width = np.hypot(*(upper[-1] - upper[0])[:2])
+    return float((lower[3:6, 1] - upper[3:6, 1]).mean() / max(width, 1e-3))
+
+
+def _with_seam(picture: Pixels, landmarks: Floats) -> Floats:
+    """`landmarks` with the inner lips laid on the dark seam of a closed mouth.
+
+    The network knows the seam to 2 px only; half of that would show as a doubled lip when the mouth opens.
+    """
+    height = fit_pose(landmarks).scale
+    if _lip_gap(landmarks) > CLOSED_GAP * height:
+        return landmarks
+    upper, lower = list(UPPER_LIP), list(LOWER_LIP)
+    middle = (landmarks[upper] + landmarks[lower]) / 2
+    left, right = int(np.ceil(middle[0, 0])), int(np.floor(middle[-1, 0]))
+    if right - left < 8:
+        return landmarks
+    columns = np.arange(left, right + 1)
+    guess = np.interp(columns, middle[:, 0], middle[:, 1])
+    seam = _darkest_path(picture, columns, guess, reach=max(3, round(0.022 * height)))
+    moved = landmarks.copy()
+    place = np.interp(middle[1:-1, 0], columns, seam).astype(np.float32)
+    for side in (upper, lower):
+        moved[side[1:-1], 0] = middle[1:-1, 0]
+        moved[side[1:-1], 1] = place
+        moved[side[1:-1], 2] = middle[1:-1, 2]
+    return moved
+
+
+def _darkest_path(picture: Pixels, columns: npt.NDArray[np.int64], guess: Floats, reach: int) -> Floats:
+    """The y of the darkest connected line near `guess`, to a fraction of a px, one value a column."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.0)
+    offsets = np.arange(-reach, reach + 0.1, 0.5, dtype=np.float32)
+    rows = (guess[:, None] + offsets[None]).astype(np.float32)
+    across = np.repeat(columns[:, None], len(offsets), 1).astype(np.float32)
+    cost = cv2.remap(grey, across, rows, cv2.INTER_LINEAR)
+    cost = cost - cost.mean(1, keepdims=True) + 0.25 * cost.std() * (offsets / reach)[None] ** 2
+    total, back = cost.copy(), np.zeros(cost.shape, int)
+    for i in range(1, len(columns)):
+        ways = np.stack([np.roll(total[i - 1], k) + (2.0 * abs(k)) for k in (-1, 0, 1)])
+        ways[0, -1] = ways[2, 0] = np.inf
+        step = ways.argmin(0)
+        total[i] += ways.min(0)
+        back[i] = np.arange(len(offsets)) - (step - 1)
+    path = [int(total[-1].argmin())]
+    for i in range(len(columns) - 1, 0, -1):
+        path.append(int(np.clip(back[i, path[-1]], 0, len(offsets) - 1)))
+    line = guess + offsets[np.array(path[::-1])]
+    padded = np.pad(line, 3, mode="edge")
+    return np.convolve(padded, np.ones(7) / 7, "valid").astype(np.float32)
+
+
+def _closing(landmarks: Floats, pose: Pose) -> Floats:
+    """Brings the inner lips together, and the rest of the lips and the chin along, less and less."""
+    gap = np.zeros(3, np.float32)
+    moved = np.zeros((468, 3), np.float32)
+    local = (landmarks - pose.origin) @ pose.rotation / pose.scale
+    upper, lower = list(UPPER_LIP), list(LOWER_LIP)
+    opening = local[lower, 1] - local[upper, 1]
+    gap = np.maximum(opening, 0)
+    if gap.max() <= 0:
+        return moved
+    moved[lower, 1] -= 0.65 * gap
+    moved[upper, 1] += 0.35 * gap
+    middle = local[[13, 14]].mean(0)
+    for point in range(468):
+        if point in upper or point in lower or local[point, 1] < local[2, 1]:
+            continue
+        below = local[point, 1] > np.interp(local[point, 0], local[lower, 0], local[lower, 1])
+        across = np.interp(local[point, 0], local[lower, 0], gap, left=gap[0], right=gap[-1])
+        distance = abs(local[point, 1] - middle[1]) / (0.25 if below else 0.08)
+        fade = max(0.0, 1 - distance)
+        moved[point, 1] = (-0.65 if below else 0.35) * across * fade
+    return moved

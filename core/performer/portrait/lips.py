@@ -1,0 +1,151 @@
+"""Lips: two layers cut along the seam, drawn over the inside of the mouth.
+
+Upper and lower lip part and meet, so no single smooth map holds both. Each layer goes on beyond its edge as the edge
+goes; where neither layer reaches, the inside of the mouth is seen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from core.performer.portrait.field import field_at, grid, turned_around
+from core.performer.portrait.mesh import JAW, LEFT_EYE, LOWER_LIP, OUTER_LIPS, RIGHT_EYE, UPPER_LIP
+from core.performer.portrait.mouth import draw_inside, light_of, place, shrunk
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from core.media import Pixels
+    from core.performer.portrait.identity import PortraitIdentity
+
+    Floats = npt.NDArray[np.float32]
+
+STRIDE = 2
+MARGIN = 14
+"""px around the moved lips that are drawn anew; the outer `FEATHER` of them fade into the frame."""
+FEATHER = 6
+STILL = 0.05
+"""px of flesh motion around the mouth below which the lips are left as they are."""
+DEPTH = 0.035
+"""Face heights from the lips back to the teeth."""
+
+
+class Lips:
+    """The mouth of one portrait. Renderer thread only."""
+
+    def __init__(self, identity: PortraitIdentity) -> None:
+        self._identity = identity
+        points, pose = identity.landmarks, identity.pose
+        self._side = identity.picture.shape[0]
+        reach = 0.30 * pose.scale
+        low = np.maximum(points[list(OUTER_LIPS), :2].min(0) - 0.6 * reach, 0)
+        high = np.minimum(points[list(OUTER_LIPS), :2].max(0) + np.array([0.6, 1.0]) * reach, self._side - 1)
+        self._origin = (float(np.floor(low[0])), float(np.floor(low[1])))
+        self._nodes = (int((high[0] - low[0]) / STRIDE) + 2, int((high[1] - low[1]) / STRIDE) + 2)
+        at = grid(*self._origin, *self._nodes, STRIDE)
+        self._upper_edge, self._lower_edge = points[list(UPPER_LIP), :2], points[list(LOWER_LIP), :2]
+        self._open_at_rest = bool(np.any(self._lower_edge[:, 1] - self._upper_edge[:, 1] > 1.0))
+        self._fields = [
+            field_at(at.reshape(-1, 2), points, pose, self._side, self._held(at, above).reshape(-1, 2))
+            for above in (True, False)
+        ]
+        middle = (self._upper_edge[5] + self._lower_edge[5]) / 2
+        depth = points[list(UPPER_LIP), 2].mean() + DEPTH * pose.scale
+        self._teeth_arm = np.append(middle, depth).astype(np.float32) - pose.origin
+        self._inside = shrunk(draw_inside(_light(identity)), pose.scale)
+        self._around = np.array(sorted({*OUTER_LIPS, *UPPER_LIP, *LOWER_LIP, *JAW}))
+
+    def paint(self, frame: Pixels, still: Pixels, flesh: Floats, turn: Floats, shift: Floats) -> None:
+        """Draw the mouth into `frame`, in place. Arguments as in `Field.move`; `still` is the resting picture."""
+        if np.abs(flesh[self._around]).max() < STILL:
+            return
+        left, top, right, bottom = self._bounds(flesh, turn, shift)
+        if right - left < 8 or bottom - top < 8:
+            return
+        at = grid(left, top, right - left, bottom - top, 1)
+        sources = [self._source(field, at, flesh, turn, shift) for field in self._fields]
+        upper, lower = (
+            cv2.remap(still, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+            for source in sources
+        )
+        cover_upper = self._cover(sources[0], self._upper_edge, 1.0)
+        cover_lower = self._cover(sources[1], self._lower_edge, -1.0)
+        gap = (1 - cover_upper) * (1 - cover_lower)
+        seen = self._behind(at, still, flesh, turn, shift, gap)
+        seen += (lower - seen) * cover_lower[..., None]
+        seen += (upper - seen) * cover_upper[..., None]
+        part = frame[top:bottom, left:right]
+        fade = _feather(*part.shape[:2])
+        part[:] = np.clip(part + (seen - part) * fade + 0.5, 0, 255).astype(np.uint8)
+
+    def _held(self, at: Floats, above: bool) -> Floats:
+        """Where each grid point takes its flesh from: beyond the layer's edge, from the edge."""
+        edge = self._upper_edge if above else self._lower_edge
+        x, y = at[..., 0], at[..., 1]
+        line = np.interp(x, edge[:, 0], edge[:, 1])
+        within = (x > edge[0, 0]) & (x < edge[-1, 0])
+        held = np.minimum(y, line - 0.3) if above else np.maximum(y, line + 0.3)
+        return np.stack([x, np.where(within, held, y)], axis=-1).astype(np.float32)
+
+    def _bounds(self, flesh: Floats, turn: Floats, shift: Floats) -> tuple[int, int, int, int]:
+        lips = list(OUTER_LIPS)
+        points = self._identity.landmarks[lips]
+        moved = points[:, :2] + flesh[lips] + (points - self._identity.pose.origin) @ turn.T + shift
+        low = np.floor(np.maximum(moved.min(0) - MARGIN, 0)).astype(int)
+        high = np.ceil(np.minimum(moved.max(0) + MARGIN, self._side)).astype(int)
+        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+    def _source(self, field: object, at: Floats, flesh: Floats, turn: Floats, shift: Floats) -> Floats:
+        moved = field.move(flesh, turn, shift).reshape(self._nodes[1], self._nodes[0], 2).astype(np.float32)
+        return turned_around(moved, at, self._origin, STRIDE)
+
+    def _cover(self, source: Floats, edge: Floats, sign: float) -> Floats:
+        """How much of each pixel the layer covers, from where it comes: `sign` 1 for what lies above `edge`."""
+        x = source[..., 0]
+        line = np.interp(x, edge[:, 0], edge[:, 1])
+        within = (x > edge[0, 0]) & (x < edge[-1, 0])
+        return np.where(within, np.clip((line - source[..., 1]) * sign + 0.5, 0, 1), 1.0).astype(np.float32)
+
+    def _behind(
+        self, at: Floats, still: Pixels, flesh: Floats, turn: Floats, shift: Floats, gap: Floats
+    ) -> Floats:
+        """What is seen between the lips: cavity, lower jaw, upper jaw, shaded by the lips."""
+        pose = self._identity.pose
+        corner = at[0, 0]
+        size = (at.shape[1], at.shape[0])
+        frame = (np.eye(2, 3, dtype=np.float32) + turn) @ pose.rotation[:, :2] * pose.scale
+        skull = self._identity.landmarks[13, :2] * 0 + (self._teeth_arm + pose.origin)[:2]
+        skull = skull + turn @ self._teeth_arm + shift - corner
+        jaw = skull + flesh[list(JAW)].mean(0)
+        seen = np.broadcast_to(self._inside.cavity, (*gap.shape, 3)).astype(np.float32)
+        for layer, where in ((self._inside.lower, jaw), (self._inside.upper, skull)):
+            placed = place(layer, np.column_stack([frame, where]), size)
+            seen = seen * (1 - placed[..., 3:]) + placed[..., :3]
+        soft = cv2.GaussianBlur(gap, (0, 0), 0.012 * pose.scale)
+        return seen * (0.25 + 0.75 * np.clip(1.25 * soft, 0, 1))[..., None]
+
+
+def _feather(height: int, width: int) -> Floats:
+    x = np.minimum(np.arange(width), np.arange(width)[::-1]) / FEATHER
+    y = np.minimum(np.arange(height), np.arange(height)[::-1]) / FEATHER
+    return np.clip(np.minimum(x[None], y[:, None]), 0, 1)[..., None].astype(np.float32)
+
+
+def _light(identity: PortraitIdentity) -> Floats:
+    """The light on the teeth, from the whites of the eyes and the cheeks."""
+    picture, points = identity.picture, identity.landmarks
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    for upper, lower in (RIGHT_EYE, LEFT_EYE):
+        outline = np.concatenate([points[list(upper), :2], points[list(lower), :2][::-1]])
+        cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 1)
+    eye = picture[mask > 0].astype(np.float32)
+    white = None
+    if len(eye) > 40:
+        level = eye.mean(1)
+        white = eye[(level > np.quantile(level, 0.7)) & (level < np.quantile(level, 0.95))].mean(0)
+    cheeks = points[[50, 280, 205, 425], :2].astype(int)
+    skin = np.concatenate([picture[y - 4 : y + 4, x - 4 : x + 4].reshape(-1, 3) for x, y in cheeks])
+    return light_of(picture, white, np.median(skin.astype(np.float32), axis=0))

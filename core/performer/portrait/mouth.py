@@ -1,0 +1,153 @@
+"""The inside of a mouth: a dark cavity, a tongue, upper and lower teeth, in the portrait's light.
+
+Drawn once for each portrait, in face heights, as three flat pictures (cavity, upper and lower jaw) that are laid
+behind the lips by an affine map each frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from core.media import Pixels
+
+    Floats = npt.NDArray[np.float32]
+
+WIDTH, HEIGHT = 0.40, 0.30
+"""Size of the drawn inside, in face heights; the seam of the closed lips is at half its height."""
+DOTS = 1100
+"""Dots per face height at which it is drawn."""
+ARCH = 0.142
+"""Half the width of the row of teeth."""
+UPPER_EDGE = 0.007
+"""How far the upper teeth reach below the seam: they show as soon as the lips part."""
+LOWER_EDGE = -0.001
+"""Where the lower teeth end, behind the upper ones at rest; below 0 is above the seam."""
+UPPER_TEETH = (0.0245, 0.0195, 0.0215, 0.0190, 0.0165, 0.0150)
+LOWER_TEETH = (0.0155, 0.0170, 0.0190, 0.0180, 0.0165, 0.0150)
+"""Widths seen from the front, from the middle outward; the arch turns the outer ones away."""
+ENAMEL = np.array([238.0, 228.0, 212.0], np.float32)
+GUM = np.array([172.0, 92.0, 88.0], np.float32)
+TONGUE = np.array([176.0, 88.0, 84.0], np.float32)
+CAVITY = np.array([34.0, 12.0, 12.0], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class MouthInside:
+    """Pictures [h, w, 4]: RGB times cover, and cover (0..1), drawn at `DOTS` per face height."""
+
+    upper: Floats
+    lower: Floats
+    cavity: Floats
+    """[3] colour of the depth of the mouth."""
+
+
+def draw_inside(light: Floats) -> MouthInside:
+    """The inside of a mouth under `light` [3], the colour and strength that white enamel has in the portrait (0..1)."""
+    rows, columns = int(HEIGHT * DOTS), int(WIDTH * DOTS)
+    x = (np.arange(columns, dtype=np.float32)[None] + 0.5) / DOTS - WIDTH / 2
+    y = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) / DOTS - HEIGHT / 2
+    upper = _over(_teeth(x, y, UPPER_TEETH, UPPER_EDGE, -1.0), _gum(x, y, UPPER_EDGE - 0.060, -1.0))
+    lower = _over(_teeth(x, y, LOWER_TEETH, LOWER_EDGE, 1.0), _gum(x, y, LOWER_EDGE + 0.052, 1.0))
+    lower = _over(lower, _tongue(x, y))
+    tint = np.append(light, 1.0).astype(np.float32)
+    return MouthInside(_blurred(upper) * tint, _blurred(lower) * tint, CAVITY * light)
+
+
+def light_of(picture: Pixels, eye_white: Floats | None, skin: Floats) -> Floats:
+    """The light on the teeth, [3] in 0..1, from the whites of the eyes and the skin's brightness.
+
+    Teeth lie deeper than the eyes and are never brighter; a picture in warm light has warm teeth.
+    """
+    skin_level = float(skin.mean()) / 255
+    level = float(np.clip(0.45 + 0.55 * skin_level, 0.35, 0.95))
+    cast = np.ones(3, np.float32)
+    if eye_white is not None:
+        cast = eye_white / max(float(eye_white.mean()), 1.0)
+        level = float(np.clip(0.5 * level + 0.5 * float(eye_white.mean()) / 215, 0.3, 0.95))
+    spread = float(picture.std()) / 255
+    return (np.clip(0.5 + 0.5 * cast, 0.75, 1.25) * level * np.clip(0.9 + 0.3 * spread, 0.9, 1.0)).astype(np.float32)
+
+
+def place(layer: Floats, matrix: Floats, size: tuple[int, int]) -> Floats:
+    """`layer` laid into a picture of `size` (width, height); `matrix` [2, 3] takes face heights to px."""
+    to_layer = np.array([[1 / DOTS, 0, 0.5 / DOTS - WIDTH / 2], [0, 1 / DOTS, 0.5 / DOTS - HEIGHT / 2], [0, 0, 1]])
+    return cv2.warpAffine(layer, (matrix @ to_layer).astype(np.float32), size, flags=cv2.INTER_AREA)
+
+
+def shrunk(inside: MouthInside, face_height: float) -> MouthInside:
+    """`inside` averaged so that `place` into a face of `face_height` px needs no more averaging."""
+    blur = 0.35 * DOTS / face_height
+    upper, lower = (cv2.GaussianBlur(layer, (0, 0), blur) for layer in (inside.upper, inside.lower))
+    return MouthInside(upper, lower, inside.cavity)
+
+
+def _teeth(x: Floats, y: Floats, widths: tuple[float, ...], edge: float, outward: float) -> Floats:
+    """A row of teeth that ends at `edge`; `outward` is -1 when the roots are above."""
+    colour = np.zeros((y.shape[0], x.shape[1], 3), np.float32)
+    cover = np.zeros(colour.shape[:2], np.float32)
+    for side in (-1, 1):
+        start = 0.0
+        for k, width in enumerate(widths):
+            middle = side * (start + width / 2)
+            start += width
+            length = 0.060 - 0.004 * k if outward < 0 else 0.050 - 0.002 * k
+            lift = (0.0, 0.0025, 0.0005, 0.004, 0.006, 0.008)[k] * (1 if outward < 0 else 0.5)
+            turned = 1.0 - 0.10 * k
+            tooth = _tooth(x - middle, (y - edge) * outward - lift, width, length)
+            shape, shading = tooth
+            paint = ENAMEL * turned * np.array([1.0, 1.0 - 0.012 * k, 1.0 - 0.03 * k], np.float32)
+            colour += (paint * shading[..., None] - colour) * shape[..., None]
+            cover = np.maximum(cover, shape)
+    return np.dstack([colour * cover[..., None], cover])
+
+
+def _tooth(x: Floats, up: Floats, width: float, length: float) -> tuple[Floats, Floats]:
+    """Shape and shading of a tooth: `x` from its middle, `up` from its cutting edge towards the root."""
+    half = width / 2 * (0.985 - 0.16 * np.clip(up / length, 0, 1) ** 2)
+    rounding = 0.30 * width
+    inward = np.abs(x) - half + rounding
+    down = rounding - up
+    corner = np.hypot(np.maximum(inward, 0), np.maximum(down, 0)) - rounding
+    outside = np.maximum(np.where(down > 0, corner, np.abs(x) - half), up - length)
+    shape = np.clip(0.5 - outside * DOTS * 0.7, 0, 1).astype(np.float32)
+    across = np.clip(np.abs(x) / half, 0, 1)
+    side = 1 - 0.30 * across**4
+    along = np.clip(up / length, 0, 1)
+    root = 1 - 0.18 * along
+    edge = 1 - 0.10 * np.exp(-((up / (0.12 * length)) ** 2))
+    gleam = 0.05 * np.exp(-(((x + 0.18 * width) / (0.16 * width)) ** 2)) * np.exp(-(((along - 0.35) / 0.2) ** 2))
+    return shape, (side * root * edge + gleam).astype(np.float32)
+
+
+def _gum(x: Floats, y: Floats, edge: float, outward: float) -> Floats:
+    beyond = (y - edge) * outward + 0.006
+    cover = np.clip(beyond * DOTS * 0.3, 0, 1) * np.clip((ARCH - np.abs(x)) * DOTS * 0.1, 0, 1)
+    shade = 1 - 0.5 * (np.abs(x) / ARCH) ** 2
+    colour = GUM * np.broadcast_to(shade, cover.shape)[..., None]
+    return np.dstack([colour * cover[..., None], cover]).astype(np.float32)
+
+
+def _tongue(x: Floats, y: Floats) -> Floats:
+    """A rounded back that rises behind the lower teeth."""
+    across, along = x / 0.098, (y - 0.050) / 0.066
+    radius = np.sqrt(np.abs(across) ** 2.4 + np.abs(along) ** 2.4)
+    cover = np.clip((1 - radius) * 9, 0, 1)
+    groove = 1 - 0.14 * np.exp(-((x / 0.010) ** 2))
+    light = np.clip(0.40 + 0.55 * (along + 1) / 2, 0.3, 0.85) * (1 - 0.35 * np.abs(across) ** 2.5) * groove
+    colour = TONGUE * light[..., None]
+    return np.dstack([colour * cover[..., None], cover]).astype(np.float32)
+
+
+def _over(front: Floats, back: Floats) -> Floats:
+    return front + back * (1 - front[..., 3:])
+
+
+def _blurred(layer: Floats) -> Floats:
+    return cv2.GaussianBlur(layer, (0, 0), 0.8).astype(np.float32)

@@ -1,0 +1,78 @@
+"""PortraitPainter: FaceMotion onto a portrait, frame by frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from core.performer.portrait.eyes import Eyes
+from core.performer.portrait.field import field_at, grid, turned_around
+from core.performer.portrait.lips import Lips
+from core.performer.portrait.mesh import head_turn
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from core.media import Pixels
+    from core.performer.portrait.face import FaceMotion
+    from core.performer.portrait.identity import PortraitIdentity
+
+    Floats = npt.NDArray[np.float32]
+
+STRIDE = 4
+"""px between the points at which the field is known; between them it is linear."""
+
+
+class PortraitPainter:
+    """Draws one portrait. Renderer thread only.
+
+    OpenCV's threads are a setting of the whole process: whoever makes a painter calls ``cv2.setNumThreads(1)`` first,
+    because on small pictures its threads cost more than they give.
+    """
+
+    def __init__(self, identity: PortraitIdentity) -> None:
+        self._identity = identity
+        side = identity.picture.shape[0]
+        self._side = side
+        self._nodes = side // STRIDE + 1
+        self._at = grid(0, 0, self._nodes, self._nodes, STRIDE)
+        self._pixels = grid(0, 0, side, side, 1)
+        self._field = field_at(self._at.reshape(-1, 2), identity.landmarks, identity.pose, side)
+        self._eyes = Eyes(identity)
+        self._lips = Lips(identity)
+
+    def paint(self, motion: FaceMotion) -> Pixels:
+        """The frames of `motion`, uint8 [n, 512, 512, 3]; the caller owns them. No motion gives the portrait itself."""
+        pose = self._identity.pose
+        frames = np.empty((len(motion), self._side, self._side, 3), np.uint8)
+        grow = np.exp(motion.shift[:, 2])[:, None, None]
+        turns = head_turn(motion.rotation) * grow
+        flesh = pose.scale * motion.displacement @ (turns @ pose.rotation).transpose(0, 2, 1)
+        relative = (turns - np.eye(3, dtype=np.float32))[:, :2]
+        shifts = motion.shift[:, :2] * pose.scale
+        for i in range(len(motion)):
+            self._paint_one(
+                frames[i], flesh[i, :, :2].astype(np.float32), relative[i], shifts[i], motion.lids[i], motion.gaze[i]
+            )
+        return frames
+
+    def _paint_one(
+        self, frame: Pixels, flesh: Floats, turn: Floats, shift: Floats, lids: Floats, gaze: Floats
+    ) -> None:
+        still = self._identity.picture.copy()
+        self._eyes.paint(still, lids, gaze)
+        moved = self._field.move(flesh, turn, shift).reshape(self._nodes, self._nodes, 2)
+        coarse = turned_around(moved.astype(np.float32), self._at, (0.0, 0.0), STRIDE) - self._at
+        fine = cv2.warpAffine(
+            coarse,
+            np.array([[STRIDE, 0, 0], [0, STRIDE, 0]], np.float32),
+            (self._side, self._side),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        cv2.remap(
+            still, self._pixels + fine, None, cv2.INTER_CUBIC, dst=frame, borderMode=cv2.BORDER_REPLICATE
+        )
+        self._lips.paint(frame, still, flesh, turn, shift)

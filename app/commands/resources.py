@@ -74,7 +74,7 @@ def check_keyring() -> Iterator[Check]:
 
 
 def check_endpoint() -> Iterator[Check]:
-    """Whether the endpoint that is set answers, with the key that is kept."""
+    """Whether the endpoint that is set answers a short question, with the key that is kept."""
     try:
         settings = with_environment(load(settings_path()), os.environ).dialogue
     except LiveTalkError as error:
@@ -85,11 +85,14 @@ def check_endpoint() -> Iterator[Check]:
         return
     keys = KeyStore(os.environ, system_keyring())
     keys.load()
-    from core.dialogue.endpoint import test_endpoint
+    from core.dialogue.endpoint import Endpoint
+    from core.dialogue.probe import test_endpoint
 
+    endpoint = Endpoint(settings.url, settings.model, keys.key, settings.voice, dialect=settings.dialect)
     try:
-        found = test_endpoint(settings, keys.key)
+        report = test_endpoint(endpoint)
     except LiveTalkError as error:
         yield Check("Endpoint", Finding.NEEDED, error.title, error.advice)
     else:
-        yield Check("Endpoint", Finding.OK, f"{settings.url} answers ({found})")
+        what = "first sound" if report.with_sound else "first words, no sound"
+        yield Check("Endpoint", Finding.OK, f"{report.model} at {settings.url}, {what} after {report.seconds:.1f} s")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QObject, QRunnable, QThreadPool, Signal, Slot
@@ -20,13 +20,14 @@ def run_in_background(
     work: Callable[[], T],
     done: Callable[[T], None],
     failed: Callable[[LiveTalkError], None],
+    dropped: Callable[[T], None] | None = None,
 ) -> None:
     """Call `work` on a pool thread, then `done` with its result or `failed` with its trouble, on this (the GUI) thread.
 
-    When `owner` is gone by then the outcome is dropped. Any exception but `LiveTalkError` is raised again on the GUI
-    thread, where the crash hook sees it.
+    When `owner` is gone by then, `dropped` gets the result (to close what was opened) and trouble is forgotten. Any
+    exception but `LiveTalkError` is raised again on the GUI thread, where the crash hook sees it.
     """
-    outbox = _Outbox(owner, done, failed)
+    outbox = _Outbox(owner, done, failed, dropped)
     QThreadPool.globalInstance().start(_Work(work, outbox))
 
 
@@ -35,23 +36,32 @@ class _Outbox(QObject):
 
     ready = Signal(object, object)
 
-    def __init__(self, owner: QObject, done: Callable[[T], None], failed: Callable[[LiveTalkError], None]) -> None:
+    def __init__(
+        self,
+        owner: QObject,
+        done: Callable[[Any], None],
+        failed: Callable[[LiveTalkError], None],
+        dropped: Callable[[Any], None] | None,
+    ) -> None:
         super().__init__(QCoreApplication.instance())
         self._owner = owner
         self._done = done
         self._failed = failed
+        self._dropped = dropped
         self.ready.connect(self._deliver)
 
     @Slot(object, object)
-    def _deliver(self, result: T, error: Exception | None) -> None:
-        owner, done, failed = self._owner, self._done, self._failed
+    def _deliver(self, result: object, error: Exception | None) -> None:
+        owned = shiboken6.isValid(self._owner)
+        done, failed = self._done, self._failed
         self.deleteLater()
-        if not shiboken6.isValid(owner):
-            return
         if error is None:
-            done(result)
+            taker = done if owned else self._dropped
+            if taker is not None:
+                taker(result)
         elif isinstance(error, LiveTalkError):
-            failed(error)
+            if owned:
+                failed(error)
         else:
             raise error
 

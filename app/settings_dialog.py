@@ -1,0 +1,212 @@
+"""The settings: pages over one frozen tree; every change is in force at once and can be taken back together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import shiboken6
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.background import run_in_background
+from app.card import label
+from app.form import button
+from app.icons import icon
+from app.settings_pages.about import AboutPage
+from app.settings_pages.conversation import ConversationPage
+from app.settings_pages.picture import PicturePage
+from app.settings_pages.privacy import PrivacyPage
+from app.settings_pages.recording import RecordingPage
+from app.settings_pages.sound import SoundPage
+from app.settings_pages.window import WindowPage
+from app.sheet import Sheet
+from app.theme import px
+from core.settings import changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtGui import QKeyEvent
+
+    from app.settings_pages.page import Page
+    from app.settings_services import SettingsServices
+    from core.errors import LiveTalkError
+    from core.settings import Settings
+
+_PAGES: dict[str, tuple[str, type[Page]]] = {
+    "conversation": ("plug", ConversationPage),
+    "sound": ("microphone", SoundPage),
+    "picture": ("chip", PicturePage),
+    "recording": ("recording", RecordingPage),
+    "privacy": ("lock", PrivacyPage),
+    "window": ("window", WindowPage),
+    "about": ("info", AboutPage),
+}
+_NAVIGATION_WIDTH = 206
+
+
+class SettingsDialog(Sheet):
+    """Shows `settings`, and hands every change to `apply` as a new tree. Show it with `open()`. GUI thread.
+
+    Args:
+        apply: puts settings in force; called once for each change.
+        services: what the pages ask of the rest of the app.
+        page: the page to begin with, by its English name in lower case.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        parent: QWidget,
+        apply: Callable[[Settings], None],
+        services: SettingsServices,
+        page: str = "conversation",
+    ) -> None:
+        super().__init__(parent, "", QSize(880, 660), settings.window.reduce_motion)
+        self.setWindowTitle(self.tr("Settings"))
+        self._settings = settings
+        self._before = settings
+        self._key_before = services.keys.key
+        self._figures_before = services.figures_shown()
+        self._apply = apply
+        self._services = services
+        self._stack = QStackedWidget()
+        self._navigation = QListWidget()
+        self.pages = {name: made(self) for name, (_, made) in _PAGES.items()}
+        self._shown = page
+        row = QHBoxLayout(self)
+        row.setContentsMargins(1, 1, 1, 1)
+        row.setSpacing(0)
+        row.addWidget(self._side())
+        row.addLayout(self._main(), 1)
+        self._navigation.currentRowChanged.connect(self._turn_to)
+        self.show_page(page)
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @property
+    def services(self) -> SettingsServices:
+        return self._services
+
+    @property
+    def page(self) -> str:
+        return self._shown
+
+    def change(self, branch: str, **fields: Any) -> None:
+        self._put(changed(self._settings, branch, **fields))
+
+    def keep_key(self, key: str, kept: Callable[[], None]) -> None:
+        keys = self._services.keys
+        if key == keys.key:
+            return
+
+        def tell() -> None:
+            self._services.key_changed()
+            if shiboken6.isValid(self):
+                self._undo.setEnabled(True)
+                kept()
+
+        run_in_background(self._window, lambda: keys.keep(key), lambda _: tell(), _raise_again)
+
+    def show_page(self, name: str) -> None:
+        self._navigation.setCurrentRow(list(_PAGES).index(name))
+        self._navigation.setFocus()
+
+    def undo(self) -> None:
+        """Return to what was in force when the dialog opened."""
+        self.pages[self._shown].left()
+        self._put(self._before)
+        self._services.show_figures(self._figures_before)
+        self.keep_key(self._key_before, self._show_settings)
+        self._show_settings()
+
+    def done(self, result: int) -> None:
+        self.pages[self._shown].left()
+        super().done(result)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_PageDown and event.modifiers() == Qt.KeyboardModifier.ControlModifier:
+            self._navigation.setCurrentRow(min(self._navigation.currentRow() + 1, len(_PAGES) - 1))
+        elif event.key() == Qt.Key.Key_PageUp and event.modifiers() == Qt.KeyboardModifier.ControlModifier:
+            self._navigation.setCurrentRow(max(self._navigation.currentRow() - 1, 0))
+        else:
+            super().keyPressEvent(event)
+
+    def _put(self, settings: Settings) -> None:
+        if settings != self._settings:
+            self._settings = settings
+            self._undo.setEnabled(True)
+            self._apply(settings)
+
+    def _show_settings(self) -> None:
+        for page in self.pages.values():
+            page.show_settings(self._settings)
+
+    def _turn_to(self, row: int) -> None:
+        name = list(_PAGES)[row]
+        if name != self._shown:
+            self.pages[self._shown].left()
+        self._shown = name
+        self._stack.setCurrentIndex(row)
+        self.pages[name].entered()
+
+    def _side(self) -> QFrame:
+        side = QFrame()
+        side.setProperty("role", "navigation")
+        side.setFixedWidth(px(_NAVIGATION_WIDTH))
+        self._navigation.setProperty("role", "navigation")
+        self._navigation.setAccessibleName(self.tr("Pages"))
+        self._navigation.setIconSize(QSize(px(18), px(18)))
+        for name, (icon_name, _) in _PAGES.items():
+            self._navigation.addItem(QListWidgetItem(icon(icon_name), self.pages[name].title))
+        inside = QVBoxLayout(side)
+        inside.setContentsMargins(20, 22, 14, 16)
+        inside.setSpacing(12)
+        inside.addWidget(label(self.tr("Settings"), "title"))
+        inside.addWidget(self._navigation, 1)
+        return side
+
+    def _main(self) -> QVBoxLayout:
+        for page in self.pages.values():
+            scroll = QScrollArea()
+            scroll.setWidgetResizable(True)
+            scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            scroll.setFrameShape(QFrame.Shape.NoFrame)
+            page.setContentsMargins(0, 0, 14, 0)
+            scroll.setWidget(page)
+            self._stack.addWidget(scroll)
+        main = QVBoxLayout()
+        main.setContentsMargins(30, 22, 16, 20)
+        main.setSpacing(14)
+        main.addWidget(self._stack, 1)
+        main.addLayout(self._footer())
+        return main
+
+    def _footer(self) -> QHBoxLayout:
+        self._undo = button(self.tr("Undo changes"), "quiet", self.undo)
+        self._undo.setEnabled(False)
+        self._done = button(self.tr("Done"), "primary", self.accept)
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 14, 0)
+        row.setSpacing(8)
+        row.addWidget(label(self.tr("Changes apply at once."), "small"))
+        row.addStretch(1)
+        row.addWidget(self._undo)
+        row.addWidget(self._done)
+        return row
+
+
+def _raise_again(error: LiveTalkError) -> None:
+    raise error

@@ -1,0 +1,233 @@
+"""Settings › Conversation: who answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLineEdit, QPlainTextEdit
+
+from app.background import run_in_background
+from app.card import label
+from app.form import Outcome, Settling, State, SteadyComboBox, button, field, hint
+from app.keys import Place
+from app.settings_pages.page import Form, Page
+from app.theme import px, restyle
+
+if TYPE_CHECKING:
+    from app.settings_services import EndpointAnswer
+    from core.errors import LiveTalkError
+    from core.settings import Settings
+
+_MODELS = ("qwen3-omni-flash", "qwen3.5-omni-flash", "qwen3.5-omni-plus", "Qwen/Qwen3-Omni-30B-A3B-Instruct")
+_VOICES = ("Cherry", "Serena", "Ethan", "Chelsie", "Aiden", "Tina")
+"""Offered, not enforced: an endpoint may have others, which are typed in."""
+
+
+class ConversationPage(Page):
+    """Endpoint, model, voice, key and instructions. Typing is applied when it rests or the field is left."""
+
+    def __init__(self, form: Form) -> None:
+        super().__init__(form)
+        self.head(self.tr("Conversation"), self.tr("Who answers. Turns are sent to this endpoint and nowhere else."))
+        self._tests = 0
+        self._make_fields()
+        self._model_and_voice()
+        self._key_field()
+        self.instructions = QPlainTextEdit()
+        self.instructions.setTabChangesFocus(True)
+        self.instructions.setFixedHeight(px(72))
+        self.add(field(self.tr("Instructions for the avatar"), self.instructions))
+        self._builtin_card()
+        self.finish()
+        self.show_settings(form.settings)
+        self._settling = Settling(self, self._apply_typed)
+        self._key_settling = Settling(self, self._keep_key)
+        self.url.textEdited.connect(self._settling.touch)
+        self.url.editingFinished.connect(self._settling.flush)
+        self.instructions.textChanged.connect(self._settling.touch)
+        for chooser in (self.model, self.voice):
+            chooser.editTextChanged.connect(self._settling.touch)
+            chooser.activated.connect(self._settling.flush)
+        self.key.textEdited.connect(self._key_settling.touch)
+        self.key.editingFinished.connect(self._key_settling.flush)
+
+    def _make_fields(self) -> None:
+        self.url = QLineEdit()
+        self.url.setPlaceholderText("https://dashscope-intl.aliyuncs.com/compatible-mode/v1")
+        self.url.setInputMethodHints(Qt.InputMethodHint.ImhUrlCharactersOnly)
+        self.test = button(self.tr("Test"), pressed=self._test)
+        self.outcome = Outcome()
+        self.add(field(self.tr("Qwen3-Omni endpoint"), self.url, self.test, below=self.outcome))
+
+    def _model_and_voice(self) -> None:
+        self.model, self.voice = _suggestions(_MODELS), _suggestions(_VOICES)
+        self.listen = button(self.tr("Listen"), pressed=self._listen)
+        self.heard = Outcome()
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        row.addLayout(field(self.tr("Model"), self.model), 1)
+        row.addLayout(field(self.tr("Voice"), self.voice, self.listen), 1)
+        self.add(row)
+        self.add(self.heard)
+
+    def _key_field(self) -> None:
+        self.key = QLineEdit(self.form.services.keys.key)
+        self.key.setEchoMode(QLineEdit.EchoMode.Password)
+        self.show_key = button(self.tr("Show"), "quiet", self._toggle_key)
+        self.show_key.setAccessibleName(self.tr("Show the key"))
+        self.key_hint = hint("")
+        self.add(field(self.tr("Key"), self.key, self.show_key, below=self.key_hint))
+        self._tell_place()
+
+    def _builtin_card(self) -> None:
+        card = QFrame()
+        card.setProperty("role", "card")
+        self._builtin_words = label("", "supporting", wrap=True)
+        self.switch = button("", "quiet", self._switch)
+        row = QHBoxLayout(card)
+        row.setContentsMargins(16, 8, 8, 8)
+        row.addWidget(self._builtin_words, 1)
+        row.addWidget(self.switch)
+        self.add(card)
+
+    def show_settings(self, settings: Settings) -> None:
+        chosen = settings.dialogue
+        for box, text in ((self.url, chosen.url), (self.key, self.form.services.keys.key)):
+            if box.text() != text:
+                box.setText(text)
+        for chooser, text in ((self.model, chosen.model), (self.voice, chosen.voice)):
+            chooser.blockSignals(True)
+            chooser.setEditText(text)
+            chooser.blockSignals(False)
+        if self.instructions.toPlainText() != chosen.instructions:
+            self.instructions.blockSignals(True)
+            self.instructions.setPlainText(chosen.instructions)
+            self.instructions.blockSignals(False)
+        self._tell_who_answers(settings)
+
+    def left(self) -> None:
+        self._settling.flush()
+        self._key_settling.flush()
+
+    def _apply_typed(self) -> None:
+        url = self.url.text().strip()
+        if url and not _is_address(url):
+            self.outcome.tell(State.FAILED, self.tr("This is not an address. It begins with https:// or http://."))
+            url = self.form.settings.dialogue.url
+        elif url != self.form.settings.dialogue.url:
+            self.outcome.tell(State.NOTHING)
+        use = self.form.settings.dialogue.use_endpoint or (bool(url) and url != self.form.settings.dialogue.url)
+        self.form.change(
+            "dialogue",
+            url=url,
+            model=self.model.currentText().strip(),
+            voice=self.voice.currentText().strip(),
+            instructions=self.instructions.toPlainText().strip(),
+            use_endpoint=use,
+        )
+        self._tell_who_answers(self.form.settings)
+
+    def _test(self) -> None:
+        self.left()
+        url = self.url.text().strip()
+        if not _is_address(url):
+            self.outcome.tell(State.FAILED, self.tr("Type the address of an endpoint first, then test it."))
+            return
+        self._tests += 1
+        number = self._tests
+        test, dialogue = self.form.services.test_endpoint, self.form.settings.dialogue
+        key = self.key.text().strip()
+        self.outcome.tell(State.RUNNING, self.tr("Asking the endpoint…"))
+        run_in_background(
+            self,
+            lambda: test(url, dialogue.model, key, dialogue.voice),
+            lambda answer: self._answered(number, answer),
+            lambda error: self._refused(number, error),
+        )
+
+    def _answered(self, number: int, answer: EndpointAnswer) -> None:
+        if number != self._tests:
+            return
+        seconds = self.locale().toString(answer.seconds, "f", 2)
+        if answer.sound:
+            self.outcome.tell(State.OK, self.tr("Answered in {} s, with sound").format(seconds))
+        else:
+            words = self.tr("Answered in {} s, but without sound. Choose a model that speaks.").format(seconds)
+            self.outcome.tell(State.REMARK, words)
+
+    def _refused(self, number: int, error: LiveTalkError) -> None:
+        if number == self._tests:
+            self.outcome.failed(error)
+
+    def _listen(self) -> None:
+        self.left()
+        speak, voice = self.form.services.listen, self.voice.currentText().strip()
+        self.listen.setEnabled(False)
+        self.heard.tell(State.RUNNING, self.tr("Speaking…"))
+        run_in_background(self, lambda: speak(voice), lambda _: self._spoken(), self._not_spoken)
+
+    def _spoken(self) -> None:
+        self.listen.setEnabled(True)
+        self.heard.tell(State.NOTHING)
+
+    def _not_spoken(self, error: LiveTalkError) -> None:
+        self.listen.setEnabled(True)
+        self.heard.failed(error)
+
+    def _toggle_key(self) -> None:
+        hidden = self.key.echoMode() == QLineEdit.EchoMode.Password
+        self.key.setEchoMode(QLineEdit.EchoMode.Normal if hidden else QLineEdit.EchoMode.Password)
+        self.show_key.setText(self.tr("Hide") if hidden else self.tr("Show"))
+        self.show_key.setAccessibleName(self.tr("Hide the key") if hidden else self.tr("Show the key"))
+
+    def _keep_key(self) -> None:
+        self.form.keep_key(self.key.text().strip(), self._tell_place)
+
+    def _tell_place(self) -> None:
+        place = self.form.services.keys.place
+        words = {
+            Place.ENVIRONMENT: self.tr("LIVETALK_API_KEY is set in the environment and is used."),
+            Place.THIS_RUN: self.tr("No keyring was found, so the key is kept until you quit."),
+        }.get(place, self.tr("Kept in this computer’s keyring. LIVETALK_API_KEY, if set, is used instead."))
+        self.key.setReadOnly(place is Place.ENVIRONMENT)
+        self.key_hint.setText(words)
+        self.key_hint.setProperty("tone", "warning" if place is Place.THIS_RUN else "")
+        restyle(self.key_hint)
+
+    def _switch(self) -> None:
+        self.left()
+        self.form.change("dialogue", use_endpoint=not self.form.settings.dialogue.use_endpoint)
+        self._tell_who_answers(self.form.settings)
+
+    def _tell_who_answers(self, settings: Settings) -> None:
+        chosen = settings.dialogue
+        self.switch.setVisible(bool(chosen.url))
+        if chosen.url and not chosen.use_endpoint:
+            self._builtin_words.setText(
+                self.tr("The small companion built into LiveTalk answers. English only. Nothing is sent.")
+            )
+            self.switch.setText(self.tr("Use the endpoint"))
+        else:
+            self._builtin_words.setText(
+                self.tr("Without an endpoint, the small companion built into LiveTalk answers. English only.")
+            )
+            self.switch.setText(self.tr("Use the built-in one"))
+
+
+def _suggestions(entries: tuple[str, ...]) -> QComboBox:
+    """A list that also takes what is typed."""
+    made = SteadyComboBox()
+    made.setEditable(True)
+    made.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+    made.addItems(list(entries))
+    return made
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)

@@ -1,0 +1,147 @@
+"""Settings › Picture: how the avatar is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+
+from app.background import run_in_background
+from app.card import Card, label
+from app.form import Outcome, button, field
+from app.icons import icon
+from app.settings_pages.page import Form, Page
+from app.theme import px
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.settings_services import PerformerCard, Requirement
+    from core.settings import Settings
+
+
+class PicturePage(Page):
+    """The performers as cards, those that this computer cannot run included, and how lively the avatar is."""
+
+    def __init__(self, form: Form) -> None:
+        super().__init__(form)
+        self.head(self.tr("Picture"), self.tr("How the avatar is drawn. You can change it while you talk."))
+        self.cards: dict[str, PerformerChoice] = {}
+        self._cards = QVBoxLayout()
+        self._cards.setSpacing(14)
+        self.add(self._cards)
+        self.outcome = Outcome()
+        self.add(self.outcome)
+        self.motion = QSlider(Qt.Orientation.Horizontal)
+        self.motion.setRange(0, 100)
+        self.motion.setPageStep(10)
+        self.motion.valueChanged.connect(lambda percent: self.form.change("avatar", motion_amount=percent / 100))
+        self.add(field(self.tr("How much the head moves"), self.motion))
+        self.figures = QCheckBox(self.tr("Show figures over the picture (F3)"))
+        self.figures.clicked.connect(lambda on: self.form.services.show_figures(on))
+        self.add(self.figures)
+        self.finish()
+        self.show_settings(form.settings)
+
+    def show_settings(self, settings: Settings) -> None:
+        self.motion.blockSignals(True)
+        self.motion.setValue(round(settings.avatar.motion_amount * 100))
+        self.motion.blockSignals(False)
+        self.figures.setChecked(self.form.services.figures_shown())
+        for key, card in self.cards.items():
+            card.show_in_use(key == settings.avatar.performer)
+
+    def entered(self) -> None:
+        self._check()
+
+    def _check(self) -> None:
+        run_in_background(self, self.form.services.performers, self._offer, self.outcome.failed)
+
+    def _offer(self, performers: Sequence[PerformerCard]) -> None:
+        held = next((key for key, card in self.cards.items() if card.isAncestorOf(self.focusWidget() or self)), None)
+        for card in self.cards.values():
+            self._cards.removeWidget(card)
+            card.deleteLater()
+        self.cards = {performer.key: self._card(performer) for performer in performers}
+        for card in self.cards.values():
+            self._cards.addWidget(card)
+        self.show_settings(self.form.settings)
+        if held in self.cards:
+            self.cards[held].setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _card(self, performer: PerformerCard) -> PerformerChoice:
+        made = PerformerChoice(performer)
+        made.clicked.connect(lambda: self._choose(performer))
+        made.check_again.clicked.connect(self._check)
+        return made
+
+    def _choose(self, performer: PerformerCard) -> None:
+        if performer.selectable:
+            self.form.change("avatar", performer=performer.key)
+            self.show_settings(self.form.settings)
+
+
+class PerformerChoice(Card):
+    """One performer: its name, what it gives, and each requirement with a tick or a cross."""
+
+    def __init__(self, performer: PerformerCard) -> None:
+        super().__init__(performer.name)
+        self._performer = performer
+        self._state = label("", "small")
+        inside = QVBoxLayout(self)
+        inside.setContentsMargins(19, 14, 19, 14)
+        inside.setSpacing(4)
+        top = QHBoxLayout()
+        top.addWidget(label(performer.name, "heading"), 1)
+        top.addWidget(self._state)
+        inside.addLayout(top)
+        inside.addWidget(label(performer.gives, "supporting", wrap=True))
+        for requirement in performer.requirements:
+            inside.addLayout(_requirement_row(requirement, self))
+        self.needs = label(performer.needs, "supporting", wrap=True)
+        self.needs.hide()
+        inside.addWidget(self.needs)
+        self.check_again = button(self.tr("Check again"), "quiet")
+        self._buttons = QWidget()
+        row = QHBoxLayout(self._buttons)
+        row.setContentsMargins(0, 4, 0, 2)
+        self.what = button(self.tr("What do I need?"), pressed=self._unfold)
+        row.addWidget(self.what)
+        row.addWidget(self.check_again)
+        row.addStretch(1)
+        self.what.setVisible(bool(performer.needs))
+        self._buttons.setVisible(not performer.selectable)
+        inside.addWidget(self._buttons)
+        self.setAccessibleDescription(_spoken(performer, self.tr("met"), self.tr("not met")))
+
+    def show_in_use(self, in_use: bool) -> None:
+        self.set_selected(in_use)
+        words, role, tone = "", "small", "ok"
+        if not self._performer.selectable:
+            words, role, tone = self.tr("Not possible on this computer"), "label", ""
+        elif in_use:
+            words = self.tr("In use")
+        self._state.setText(words)
+        self._state.setProperty("role", role)
+        self._state.setProperty("tone", tone)
+
+    def _unfold(self) -> None:
+        self.needs.setVisible(self.needs.isHidden())
+
+
+def _requirement_row(requirement: Requirement, card: Card) -> QHBoxLayout:
+    mark = QLabel()
+    mark.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    name, colour = ("tick", "listening") if requirement.met else ("cross", "danger")
+    mark.setPixmap(icon(name, colour).pixmap(QSize(px(16), px(16)), card.devicePixelRatioF()))
+    row = QHBoxLayout()
+    row.setSpacing(8)
+    row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
+    row.addWidget(label(requirement.words, "supporting", wrap=True), 1)
+    return row
+
+
+def _spoken(performer: PerformerCard, met: str, missing: str) -> str:
+    parts = [f"{requirement.words}: {met if requirement.met else missing}" for requirement in performer.requirements]
+    return ". ".join([performer.gives.rstrip("."), *parts])

@@ -1,0 +1,93 @@
+"""What the settings dialog asks of the rest of the app, so that the dialog itself does no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from app.keys import KeyStore
+
+
+@dataclass(frozen=True)
+class EndpointAnswer:
+    """A test of an endpoint that worked: seconds to the first words, and whether sound came with them."""
+
+    seconds: float
+    sound: bool
+
+
+@dataclass(frozen=True)
+class SoundDevices:
+    """Names as the system calls them, in its order."""
+
+    microphones: Sequence[str]
+    loudspeakers: Sequence[str]
+
+
+class MicrophoneTest(Protocol):
+    """An open microphone. Both methods are called from the GUI thread and return at once."""
+
+    def level(self) -> float:
+        """How loud it is, 0..1 as on the meter of the status pill."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One thing a performer needs. `words` say what, and what this computer has."""
+
+    words: str
+    met: bool
+
+
+@dataclass(frozen=True)
+class PerformerCard:
+    """A way to draw the avatar. `key` is the value of `AvatarSettings.performer`; `needs` is the longer answer to
+    "What do I need?", empty when every computer can do it."""
+
+    key: str
+    name: str
+    gives: str
+    requirements: Sequence[Requirement]
+    selectable: bool
+    needs: str = ""
+
+
+@dataclass(frozen=True)
+class SettingsServices:
+    """Functions and facts given by `app.main`.
+
+    Those marked *worker* may take time, run on a pool thread and raise `LiveTalkError`; the others return at once.
+    """
+
+    keys: KeyStore
+    key_changed: Callable[[], None]
+    """Called when `keys` holds another key."""
+    test_endpoint: Callable[[str, str, str, str], EndpointAnswer]
+    """worker: url, model, key, voice."""
+    listen: Callable[[str], None]
+    """worker: say a short sentence in this voice, return when it was said."""
+    list_devices: Callable[[], SoundDevices]
+    """worker."""
+    test_microphone: Callable[[str], MicrophoneTest]
+    """worker: open this microphone (empty: the system's) beside the conversation."""
+    test_loudspeaker: Callable[[str, float], None]
+    """worker: play a short sound at this volume, return when it has sounded."""
+    performers: Callable[[], Sequence[PerformerCard]]
+    """worker."""
+    check_folder: Callable[[Path], None]
+    """worker: raises when recordings cannot be written there."""
+    figures_shown: Callable[[], bool]
+    show_figures: Callable[[bool], None]
+    """The overlay (F3)."""
+    open_folder: Callable[[Path], None]
+    models_folder: Path
+    conversations_folder: Path
+    versions: Sequence[tuple[str, str]]
+    """What this program is made of: name and version, LiveTalk first."""

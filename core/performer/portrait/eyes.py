@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from core.performer.portrait.mesh import LEFT_EYE, RIGHT_EYE
+from core.performer.portrait.mesh import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,12 +29,15 @@ POUCH = 0.3
 """Eye widths below the lower edge over which its skin stretches."""
 LASHES = 0.035
 """Eye widths inside the traced edge that belong to the lid: the roots of the lashes travel with it."""
+BROW = 0.04
+"""Eye widths below the traced brow at which the lid's skin begins to unroll."""
+LEAST_FOLD = 0.17
 RIGID_EDGE = 0.07
 """Eye widths of lid beside its edge that do not stretch, so that lashes keep their thickness."""
 IRIS = 0.22
 """Radius that turns rigidly, in eye widths."""
 MAX_GAZE = 0.16
-WIDEST = -0.35
+WIDEST = -0.2
 STILL = 1e-3
 
 
@@ -42,7 +45,7 @@ class Eyes:
     """Both eyes of one portrait. Renderer thread only."""
 
     def __init__(self, identity: PortraitIdentity) -> None:
-        self._eyes = [_Eye(identity, RIGHT_EYE), _Eye(identity, LEFT_EYE)]
+        self._eyes = [_Eye(identity, RIGHT_EYE, RIGHT_BROW), _Eye(identity, LEFT_EYE, LEFT_BROW)]
 
     def paint(self, picture: Pixels, lids: Floats, gaze: Floats) -> None:
         """Draw the eyes into the resting `picture`, in place: `lids` [2] and `gaze` [2] as in `FaceMotion`."""
@@ -52,7 +55,9 @@ class Eyes:
 
 
 class _Eye:
-    def __init__(self, identity: PortraitIdentity, edges: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    def __init__(
+        self, identity: PortraitIdentity, edges: tuple[tuple[int, ...], tuple[int, ...]], brow: tuple[int, ...]
+    ) -> None:
         upper, lower = (identity.landmarks[list(edge), :2] for edge in edges)
         width = float(np.hypot(*(upper[-1] - upper[0])))
         self._width = width
@@ -68,6 +73,10 @@ class _Eye:
         self._corner = np.array([left, top], np.float32)
         self._upper = _edge(self._x[0], upper)[None]
         self._lower = _edge(self._x[0], lower)[None]
+        under_brow = _edge(self._x[0], identity.landmarks[list(brow), :2])[None] + BROW * width
+        fold = np.clip(self._upper - under_brow, LEAST_FOLD * width, FOLD * width)
+        self._fold = -cv2.GaussianBlur(fold, (0, 0), 0.08 * width, borderType=cv2.BORDER_REPLICATE)
+        self._pouch = np.full_like(self._fold, POUCH * width)
         across = np.clip((self._x - upper[0, 0]) / max(upper[-1, 0] - upper[0, 0], 1.0), 0, 1)
         self._bow = np.sqrt(np.maximum(0, 4 * across * (1 - across)))  # 0 at and beyond the corners
         self._lash = LASHES * width * self._bow
@@ -81,8 +90,8 @@ class _Eye:
         travel = (self._lower - self._upper) * closed
         upper_down = travel * (UPPER_SHARE if closed > 0 else 1.0)
         lower_up = travel * (1 - UPPER_SHARE) if closed > 0 else 0 * travel
-        over = self._layer(self._upper, upper_down, -FOLD)
-        under = self._layer(self._lower, -lower_up, POUCH)
+        over = self._layer(self._upper, upper_down, self._fold)
+        under = self._layer(self._lower, -lower_up, self._pouch)
         ball = self._turned(gaze)
         lid_over = np.clip(self._inset_upper - over + 0.5, 0, 1)[..., None]
         lid_under = np.clip(under - self._inset_lower + 0.5, 0, 1)[..., None]
@@ -95,9 +104,9 @@ class _Eye:
         seen += (upper_skin - seen) * lid_over
         picture[self._part] = np.clip(seen + 0.5, 0, 255).astype(np.uint8)
 
-    def _layer(self, edge: Floats, travel: Floats, reach: float) -> Floats:
+    def _layer(self, edge: Floats, travel: Floats, reach: Floats) -> Floats:
         """Source rows of a lid whose `edge` went `travel` px: beside the edge rigid, then stretched up to `reach`."""
-        anchor = edge + reach * self._width
+        anchor = edge + reach
         sign = np.sign(reach)
         rigid = RIGID_EDGE * self._width * sign
         near, moved = edge + rigid, edge + rigid + travel
@@ -134,10 +143,14 @@ class _Eye:
         return np.array([(dark * self._x).sum() / weight, (dark * self._y).sum() / weight], np.float32)
 
     def _without_lids(self) -> Floats:
-        """The eyeball as far as it can be guessed where the lids cover it."""
-        shown = (self._y > self._inset_upper - 1) & (self._y < self._inset_lower + 1) & (self._bow > 0)
-        ball = cv2.inpaint(self._rest, (~shown).astype(np.uint8), 3, cv2.INPAINT_TELEA)
-        return ball.astype(np.float32)
+        """The eyeball as far as it can be guessed where the lids cover it: each column goes on as it ends."""
+        x = np.broadcast_to(self._x - self._corner[0], self._rest.shape[:2]).astype(np.float32)
+        margin = np.minimum(1.0, 0.3 * (self._lower - self._upper))
+        y = np.clip(self._y, self._inset_upper - 0.5 + margin, self._inset_lower + 0.5 - margin)
+        ball = cv2.remap(self._rest, x, (y - self._corner[1]).astype(np.float32), cv2.INTER_LINEAR)
+        beyond = np.abs(self._y - y)[..., None]
+        spread = cv2.GaussianBlur(ball, (0, 0), 0.03 * self._width).astype(np.float32)
+        return ball + (spread - ball) * np.clip(beyond / 4, 0, 1)
 
 
 def _edge(x: Floats, points: Floats) -> Floats:

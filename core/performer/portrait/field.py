@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from scipy import sparse
 
-from core.performer.portrait.mesh import OVAL, canonical_mesh
+from core.performer.portrait.mesh import LOWER_LIP, OVAL, UPPER_LIP, canonical_mesh
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -119,13 +119,17 @@ def _inside(points: Floats, landmarks: Floats) -> tuple[Bools, tuple[Floats, Flo
     first, second = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
     area = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
     order = np.argsort(-corners[:, :, 2].mean(1))  # nearest last, so that it wins where triangles overlap
+    by_row = np.argsort(points[:, 1])
+    rows = points[by_row, 1]
+    lows, highs = flat.min(1) - 0.01, flat.max(1) + 0.01
+    bands = np.stack([np.searchsorted(rows, lows[:, 1]), np.searchsorted(rows, highs[:, 1], "right")], 1)
     found = np.full(len(points), -1)
     weights = np.zeros((len(points), 3), np.float32)
     for t in order:
         if abs(area[t]) < 0.05:
             continue
-        low, high = flat[t].min(0) - 0.01, flat[t].max(0) + 0.01
-        near = np.flatnonzero(np.all((points >= low) & (points <= high), axis=1))
+        near = by_row[bands[t, 0] : bands[t, 1]]
+        near = near[(points[near, 0] >= lows[t, 0]) & (points[near, 0] <= highs[t, 0])]
         away = points[near] - flat[t, 0]
         b = (away[:, 0] * second[t, 1] - away[:, 1] * second[t, 0]) / area[t]
         c = (first[t, 0] * away[:, 1] - first[t, 1] * away[:, 0]) / area[t]
@@ -139,8 +143,6 @@ def _inside(points: Floats, landmarks: Floats) -> tuple[Bools, tuple[Floats, Flo
 
 def _with_mouth_closed() -> npt.NDArray[np.int64]:
     """The mesh's triangles and those that close the hole between the lips."""
-    from core.performer.portrait.mesh import LOWER_LIP, UPPER_LIP
-
     fan: list[tuple[int, int, int]] = []
     for k in range(len(UPPER_LIP) - 1):
         fan.append((UPPER_LIP[k], UPPER_LIP[k + 1], LOWER_LIP[k]))

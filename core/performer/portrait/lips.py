@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from core.performer.portrait.field import field_at, grid, turned_around
+from core.performer.portrait.field import Field, field_at, grid, turned_around
 from core.performer.portrait.mesh import JAW, LEFT_EYE, LOWER_LIP, OUTER_LIPS, RIGHT_EYE, UPPER_LIP
 from core.performer.portrait.mouth import draw_inside, light_of, place, shrunk
 
@@ -86,9 +86,9 @@ class Lips:
         edge = self._upper_edge if above else self._lower_edge
         x, y = at[..., 0], at[..., 1]
         line = np.interp(x, edge[:, 0], edge[:, 1])
-        within = (x > edge[0, 0]) & (x < edge[-1, 0])
-        held = np.minimum(y, line - 0.3) if above else np.maximum(y, line + 0.3)
-        return np.stack([x, np.where(within, held, y)], axis=-1).astype(np.float32)
+        beyond = np.maximum(np.maximum(edge[0, 0] - x, x - edge[-1, 0]), 0)  # past the corners the cut heals
+        held = np.minimum(y, line - 0.3 + 3 * beyond) if above else np.maximum(y, line + 0.3 - 3 * beyond)
+        return np.stack([x, held], axis=-1).astype(np.float32)
 
     def _bounds(self, flesh: Floats, turn: Floats, shift: Floats) -> tuple[int, int, int, int]:
         lips = list(OUTER_LIPS)
@@ -98,16 +98,15 @@ class Lips:
         high = np.ceil(np.minimum(moved.max(0) + MARGIN, self._side)).astype(int)
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
-    def _source(self, field: object, at: Floats, flesh: Floats, turn: Floats, shift: Floats) -> Floats:
+    def _source(self, field: Field, at: Floats, flesh: Floats, turn: Floats, shift: Floats) -> Floats:
         moved = field.move(flesh, turn, shift).reshape(self._nodes[1], self._nodes[0], 2).astype(np.float32)
         return turned_around(moved, at, self._origin, STRIDE)
 
     def _cover(self, source: Floats, edge: Floats, sign: float) -> Floats:
         """How much of each pixel the layer covers, from where it comes: `sign` 1 for what lies above `edge`."""
-        x = source[..., 0]
-        line = np.interp(x, edge[:, 0], edge[:, 1])
-        within = (x > edge[0, 0]) & (x < edge[-1, 0])
-        return np.where(within, np.clip((line - source[..., 1]) * sign + 0.5, 0, 1), 1.0).astype(np.float32)
+        line = np.interp(source[..., 0], edge[:, 0], edge[:, 1])
+        overlap = 0.5 if sign > 0 else 1.5  # the lower layer reaches under the upper one: lips that touch leave no gap
+        return np.clip((line - source[..., 1]) * sign + overlap, 0, 1).astype(np.float32)
 
     def _behind(
         self, at: Floats, still: Pixels, flesh: Floats, turn: Floats, shift: Floats, gap: Floats
@@ -117,8 +116,7 @@ class Lips:
         corner = at[0, 0]
         size = (at.shape[1], at.shape[0])
         frame = (np.eye(2, 3, dtype=np.float32) + turn) @ pose.rotation[:, :2] * pose.scale
-        skull = self._identity.landmarks[13, :2] * 0 + (self._teeth_arm + pose.origin)[:2]
-        skull = skull + turn @ self._teeth_arm + shift - corner
+        skull = (self._teeth_arm + pose.origin)[:2] + turn @ self._teeth_arm + shift - corner
         jaw = skull + flesh[list(JAW)].mean(0)
         seen = np.broadcast_to(self._inside.cavity, (*gap.shape, 3)).astype(np.float32)
         for layer, where in ((self._inside.lower, jaw), (self._inside.upper, skull)):

@@ -34,6 +34,8 @@ JAW = (152, 148, 377, 176, 400, 175, 199, 200)
 """Points of the chin that move with the lower jaw and not with the lips."""
 RIGHT_EYE = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133))
 """The subject's right eye: upper and lower edge, from the image's left to right."""
+RIGHT_BROW, LEFT_BROW = (46, 53, 52, 65, 55), (285, 295, 282, 283, 276)
+"""The lower edges of the brows."""
 LEFT_EYE = ((362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 382, 381, 380, 374, 373, 390, 249, 263))
 
 

@@ -25,17 +25,17 @@ DOTS = 1100
 """Dots per face height at which it is drawn."""
 ARCH = 0.142
 """Half the width of the row of teeth."""
-UPPER_EDGE = 0.007
+UPPER_EDGE = 0.018
 """How far the upper teeth reach below the seam: they show as soon as the lips part."""
-LOWER_EDGE = -0.001
-"""Where the lower teeth end, behind the upper ones at rest; below 0 is above the seam."""
+LOWER_EDGE = 0.005
+"""Where the lower teeth begin, below the seam: mostly the lip hides them."""
 UPPER_TEETH = (0.0245, 0.0195, 0.0215, 0.0190, 0.0165, 0.0150)
 LOWER_TEETH = (0.0155, 0.0170, 0.0190, 0.0180, 0.0165, 0.0150)
 """Widths seen from the front, from the middle outward; the arch turns the outer ones away."""
 ENAMEL = np.array([238.0, 228.0, 212.0], np.float32)
 GUM = np.array([172.0, 92.0, 88.0], np.float32)
-TONGUE = np.array([176.0, 88.0, 84.0], np.float32)
-CAVITY = np.array([34.0, 12.0, 12.0], np.float32)
+TONGUE = np.array([190.0, 98.0, 94.0], np.float32)
+CAVITY = np.array([44.0, 17.0, 16.0], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,7 @@ def _gum(x: Floats, y: Floats, edge: float, outward: float) -> Floats:
 
 def _tongue(x: Floats, y: Floats) -> Floats:
     """A rounded back that rises behind the lower teeth."""
-    across, along = x / 0.098, (y - 0.050) / 0.066
+    across, along = x / 0.105, (y - 0.030) / 0.066
     radius = np.sqrt(np.abs(across) ** 2.4 + np.abs(along) ** 2.4)
     cover = np.clip((1 - radius) * 9, 0, 1)
     groove = 1 - 0.14 * np.exp(-((x / 0.010) ** 2))

@@ -1,0 +1,118 @@
+"""LanguageModel: the words of the built-in companion, by SmolLM2-135M through llama.cpp on this machine.
+
+So small a model answers well only when it is shown how: a few exchanges stand before the conversation and carry the
+manner (short, warm, plain). They are read once, at the beginning; what llama.cpp has read it does not read again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from core.dialogue.protocol import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_SYSTEM = "You are a friendly companion. You reply in one or two short sentences."
+_MANNER = (
+    ("I had a long day at work.", "That sounds tiring. What was the hardest part of it?"),
+    ("What is the largest ocean?", "The largest ocean is the Pacific Ocean."),
+    ("My sister is getting married in June.", "How lovely! Are you looking forward to the wedding?"),
+    ("What should I cook tonight?", "Something easy, like pasta with tomatoes and garlic."),
+    ("My grandmother is ill.", "I'm sorry to hear that. I hope she gets better soon."),
+    ("Why do leaves fall in autumn?", "Trees drop their leaves to save water and energy for the winter."),
+    ("I have nothing to do.", "You could go for a walk, or call an old friend."),
+    ("How can I learn to draw?", "Practise a little every day, and draw what you see around you."),
+    ("Which book should I read?", "Try Treasure Island. It is a fine adventure story."),
+    ("Tell me about bees.", "Bees live in large families and make honey from the nectar of flowers."),
+)
+_CONTEXT = 1024
+_TOKENS = 56
+_REMEMBERED = 4
+_LONGEST_MESSAGE = 240
+
+
+class LanguageModel:
+    """SmolLM2 in `folder`, run with one thread. Belongs to the thread that made it.
+
+    The same conversation gives the same words for the same `seed`.
+
+    Raises:
+        OSError: the file is missing.
+        ImportError: llama.cpp (the package xllamacpp) is not installed.
+        ValueError: the file is not a model.
+    """
+
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        import xllamacpp  # noqa: PLC0415 - a hundred megabytes, loaded on the thread that needs them
+
+        path = folder / FILE
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        try:
+            self._server = xllamacpp.Server(_parameters(xllamacpp, path))
+        except RuntimeError as error:
+            raise ValueError(f"the language model in {folder} cannot be loaded: {error}") from error
+        self._seed = seed
+
+    def read(self, conversation: Sequence[Message]) -> None:
+        """Take in `conversation` ahead of time, so that the next answer to it begins sooner."""
+        self._complete(_prompt(conversation), 1, lambda _: False)
+
+    def answer(self, conversation: Sequence[Message], begun: str, hear: Callable[[str], bool]) -> None:
+        """Call `hear` with each piece of the answer to the last message, until the answer ends or `hear` is False.
+        `begun` is how the answer begins already; it is not given again. Blocks meanwhile."""
+        self._complete(_prompt(conversation) + begun, _TOKENS, hear)
+
+    def _complete(self, prompt: str, tokens: int, hear: Callable[[str], bool]) -> None:
+        def take(piece: dict[str, Any]) -> bool:  # True stops llama.cpp
+            text: str = piece["choices"][0]["text"]
+            return not hear(text) if text else False
+
+        request = {
+            "prompt": prompt,
+            "max_tokens": tokens,
+            "stream": True,
+            "cache_prompt": True,
+            "seed": self._seed,
+            "temperature": 0.2,
+            "min_p": 0.2,
+            "stop": ["<|im_end|>", "\n"],
+        }
+        self._server.handle_completions(request, take)
+
+
+def _parameters(xllamacpp: Any, path: Path) -> Any:  # the package has no types
+    """One thread, one conversation, no log. The server inside listens on the loopback interface whether it is wanted
+    or not: it gets a key that nobody knows."""
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.n_ctx = _CONTEXT
+    parameters.n_parallel = 1
+    parameters.cpuparams.n_threads = 1
+    parameters.cpuparams_batch.n_threads = 1
+    parameters.n_threads_http = 1
+    parameters.cache_ram_mib = 0
+    parameters.verbosity = 0
+    parameters.api_keys = [secrets.token_hex(16)]
+    parameters.endpoint_slots = False
+    parameters.endpoint_props = False
+    parameters.ui = False
+    return parameters
+
+
+def _prompt(conversation: Sequence[Message]) -> str:
+    """The conversation's end in the model's chat format, behind the examples of manner."""
+    turns = [("system", _SYSTEM)]
+    for said, answered in _MANNER:
+        turns += [("user", said), ("assistant", answered)]
+    turns += [(message.role, _plain(message.text)) for message in conversation[-_REMEMBERED - 1 :]]
+    return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns) + "<|im_start|>assistant\n"
+
+
+def _plain(text: str) -> str:
+    """One line of ordinary length, with nothing in it that the chat format would take for its own."""
+    return " ".join(text.replace("<|", " ").replace("|>", " ").split())[:_LONGEST_MESSAGE]

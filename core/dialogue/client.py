@@ -1,0 +1,117 @@
+"""The connection to an endpoint: the SDK's client as LiveTalk wants it, and who answers at the other end."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import httpx2
+import openai
+
+from core.dialogue.endpoint import NO_ADDRESS, describe, profile_of_owner
+from core.dialogue.trouble import Setback, key_refused, no_model, of_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from core.dialogue.endpoint import Endpoint, EndpointProfile
+
+KEPT_ALIVE_S = 300.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long an endpoint is waited for, in seconds.
+
+    `sign_s` is for the first sign of life (the answer's head): without one the connection is taken for dead and the
+    request is made once more on another. `first_s` is for the first piece of the reply, both attempts together;
+    `gap_s` for each later one; `turn_s` for all waiting of a turn.
+    """
+
+    connect_s: float = 3.0
+    sign_s: float = 5.0
+    first_s: float = 10.0
+    gap_s: float = 5.0
+    turn_s: float = 90.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """Who answers: the form it wants, the model and voice to ask for, and the models it lists."""
+
+    profile: EndpointProfile
+    model: str
+    voice: str
+    models: tuple[str, ...] = ()
+
+    def asked_as(self, profile: EndpointProfile) -> Server:
+        return replace(self, profile=profile)
+
+
+def open_client(endpoint: Endpoint, patience: Patience) -> openai.AsyncOpenAI:
+    """A client that never retries by itself, keeps its connection, reads no other program's credentials from the
+    environment, and goes to this computer without a proxy. Makes no connection yet."""
+    for name in ("openai", "httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # at DEBUG they write down what is sent
+    client = openai.AsyncOpenAI(
+        base_url=_address(endpoint),
+        api_key=endpoint.key.strip() or "none",
+        max_retries=0,
+        timeout=httpx2.Timeout(patience.turn_s, connect=patience.connect_s),
+        http_client=openai.DefaultAsyncHttpxClient(
+            limits=httpx2.Limits(keepalive_expiry=KEPT_ALIVE_S), trust_env=not endpoint.local
+        ),
+    )
+    client.admin_api_key = client.organization = client.project = None
+    return client
+
+
+async def identify(client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Patience) -> Server:
+    """Ask the server for its models, and from them for what it is. One request, which also warms the connection.
+
+    Raises:
+        Setback: it cannot be reached, the key cannot be one, or no model is known.
+    """
+    if not endpoint.key.strip().isascii():
+        raise Setback(key_refused(endpoint, "a key with characters that no key has"))
+    listed = await list_models(client, endpoint, patience)
+    profile = describe(endpoint.base_url, endpoint.dialect) or profile_of_owner(set(listed.values()))
+    model = endpoint.model or profile.default_model
+    if model not in listed and not endpoint.model:
+        model = next(iter(listed), model)
+    if not model:
+        raise Setback(no_model())
+    return Server(profile, model, profile.voice_for(model, endpoint.voice), tuple(listed))
+
+
+async def list_models(client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Patience) -> dict[str, str]:
+    """Names of models and who owns them, in the server's order; empty where there is no such list
+    or it does not come in time.
+
+    Raises:
+        Setback: the server cannot be reached.
+    """
+    try:
+        body = await client.get("/models", cast_to=object, options={"timeout": patience.connect_s})
+    except openai.APITimeoutError as error:
+        if isinstance(error.__cause__, httpx2.ReadTimeout):
+            return {}
+        raise of_failure(error, endpoint, endpoint.model) from error
+    except openai.APIConnectionError as error:
+        raise of_failure(error, endpoint, endpoint.model) from error
+    except (openai.APIError, ValueError):
+        return {}
+    entries = cast("Mapping[str, object]", body).get("data") if isinstance(body, dict) else None
+    if not isinstance(entries, list):
+        return {}
+    models = [cast("Mapping[str, object]", entry) for entry in cast("list[object]", entries) if isinstance(entry, dict)]
+    return {str(model["id"]): str(model.get("owned_by")) for model in models if model.get("id")}
+
+
+def _address(endpoint: Endpoint) -> str:
+    try:
+        httpx2.URL(endpoint.base_url)
+    except httpx2.InvalidURL:
+        return NO_ADDRESS
+    return endpoint.base_url

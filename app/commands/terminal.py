@@ -49,6 +49,11 @@ class Terminal:
         if self._as_json:
             print(json.dumps(document, ensure_ascii=False), file=self._out, flush=True)
 
+    def warn(self, error: LiveTalkError) -> None:
+        """Trouble that the command can go on with."""
+        self._clear()
+        print(f"{error.title} {error.advice}", file=self._err)
+
     def trouble(self, error: LiveTalkError) -> None:
         self._clear()
         print(f"{error.title}\n{error.advice}", file=self._err)

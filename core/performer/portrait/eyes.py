@@ -98,7 +98,9 @@ class _Eye:
         x = np.broadcast_to(self._x - self._corner[0], over.shape)
         upper_skin = cv2.remap(self._rest, x, over - self._corner[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         lower_skin = cv2.remap(self._rest, x, under - self._corner[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        shade = 1 - 0.25 * np.clip(closed, 0, 1) * (1 - np.clip((self._inset_upper + upper_down + 3 - self._y) / -6, 0, 1))
+        shade = 1 - 0.25 * np.clip(closed, 0, 1) * (
+            1 - np.clip((self._inset_upper + upper_down + 3 - self._y) / -6, 0, 1)
+        )
         seen = ball * shade[..., None]
         seen += (lower_skin - seen) * lid_under
         seen += (upper_skin - seen) * lid_over

@@ -31,6 +31,9 @@ FLESH_REACH = 0.32
 HAIR_UP, HAIR_SIDE, NECK = 0.42, 0.26, 0.0
 """Face heights beyond the outline that move fully with the head: above, beside and below it."""
 FADE_UP, FADE_SIDE, FADE_DOWN = 0.55, 0.6, 0.55
+DEPTH_STRIDE = 4
+SOFTNESS = 0.035
+"""Face heights over which depth is averaged."""
 EDGE = 0.13
 """Share of the picture's side over which motion fades to nothing at the border."""
 
@@ -59,15 +62,42 @@ class Field:
     """[n] 1 where the head is, 0 at the border and on the shoulders."""
 
 
-def field_at(points: Floats, landmarks: Floats, pose: Pose, side: int, flesh_at: Floats | None = None) -> Field:
-    """The field at `points` [n, 2] px of a picture of `side` px.
+@dataclass(frozen=True, eq=False)
+class Depth:
+    """How far from the camera every point of a picture of `side` px is, on a grid of `DEPTH_STRIDE` px.
+
+    It is smooth: where it changed abruptly (the cheek's outline, the nose) a turning head would fold.
+    """
+
+    values: Floats
+    side: int
+
+    def at(self, points: Floats) -> Floats:
+        """Depth [n] in px at `points` [n, 2]."""
+        place = (points[None] / DEPTH_STRIDE).astype(np.float32)
+        return cv2.remap(self.values, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+
+
+def depth_of(landmarks: Floats, pose: Pose, side: int) -> Depth:
+    """The depth of a traced face, and of the hair and neck around it."""
+    nodes = side // DEPTH_STRIDE + 1
+    points = grid(0, 0, nodes, nodes, DEPTH_STRIDE).reshape(-1, 2)
+    inside, _, inner = _inside(points, landmarks)
+    _, outer, _, _ = _outside(points, landmarks, pose)
+    values = np.where(inside, inner, outer).reshape(nodes, nodes).astype(np.float32)
+    return Depth(cv2.GaussianBlur(values, (0, 0), SOFTNESS * pose.scale / DEPTH_STRIDE), side)
+
+
+def field_at(points: Floats, landmarks: Floats, pose: Pose, depth: Depth, flesh_at: Floats | None = None) -> Field:
+    """The field at `points` [n, 2] px of the picture that `depth` belongs to.
 
     `flesh_at` are the points whose flesh they follow, when that is not their own: beyond a cut (the lips) a layer
     goes on as its edge does.
     """
     asked = points if flesh_at is None else flesh_at
-    inside, inner, depth_inner = _inside(asked, landmarks)
-    outside, depth_outside, gap, direction = _outside(points, landmarks, pose)
+    side = depth.side
+    inside, inner, _ = _inside(asked, landmarks)
+    outside, _, gap, direction = _outside(points, landmarks, pose)
     fade = 1 - _smooth(gap / (FLESH_REACH * pose.scale))
     rows = [np.where(inside, inner[1][:, k], outside[1][:, k] * fade) for k in range(2)]
     rows.append(np.where(inside, inner[1][:, 2], 0))
@@ -77,10 +107,9 @@ def field_at(points: Floats, landmarks: Floats, pose: Pose, side: int, flesh_at:
         (np.concatenate(rows).astype(np.float32), (np.tile(np.arange(count), 3), np.concatenate(columns))),
         shape=(count, len(landmarks)),
     )
-    depth = np.where(inside, depth_inner, depth_outside)
     follow = _follow(points, gap, direction, landmarks, pose, side)
     edge = _smooth(np.minimum(points, side - 1 - points).min(1) / (0.5 * EDGE * side))
-    arm = np.column_stack([points, depth]) - pose.origin
+    arm = np.column_stack([points, depth.at(points)]) - pose.origin
     return Field(
         sparse.csr_array(flesh.multiply(edge[:, None])),
         (arm * follow[:, None]).astype(np.float32),

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.errors import PerformerError, Problem
 from core.performer.portrait.mesh import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP, fit_pose
+from core.performer.portrait.seam import with_seam
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,13 +35,11 @@ FACE_SHARE = (0.36, 0.54)
 """Face height as a share of the crop: the least that is made, the most that is kept."""
 EYE_LINE = 0.41
 """Where the middle of the face comes to lie, from the top of the crop."""
-MIN_FACE_PX = 64
+MIN_FACE_PX = 80
 MAX_YAW, MAX_PITCH, MAX_ROLL = np.deg2rad(32), np.deg2rad(30), np.deg2rad(30)
-MAX_MISFIT = 0.06
+MIN_SURE = 0.93
+"""Least confidence of the landmark network; a covered or strange face gets less."""
 MIN_SHARPNESS = 4.0
-CLOSED_GAP = 0.03
-"""Lips nearer than this, in face heights, count as closed: the seam between them is looked for in the picture."""
-
 
 @dataclass(frozen=True, eq=False)
 class PortraitIdentity:
@@ -97,8 +96,9 @@ def make_identity(image: Pixels, finder: FaceFinder, face: int | None = None) ->
     picture = _cut(image, left, top, side)
     traced = (chosen.landmarks - np.array([left, top, 0])) * (SIDE / side)
     traced[:, :2] += 0.5 * SIDE / side - 0.5  # pixel centres, as cv2.resize counts them
-    landmarks = _with_seam(picture, traced.astype(np.float32))
-    pose = fit_pose(landmarks)
+    traced = traced.astype(np.float32)
+    pose = fit_pose(traced)
+    landmarks = with_seam(picture, traced, pose.scale)
     gap = float(max(0.0, _lip_gap(landmarks) / pose.scale))
     return PortraitIdentity(
         key=hashlib.sha256(picture.tobytes()).hexdigest(),
@@ -148,7 +148,7 @@ def _refuse_unfit(image: Pixels, face: Face) -> None:
         raise _refused("the face is too small.", "Use a picture in which the face is larger.")
     if abs(yaw) > MAX_YAW or abs(pitch) > MAX_PITCH or abs(roll) > MAX_ROLL:
         raise _refused("the face is turned too far away.", "Use a picture from the front, both eyes visible.")
-    if pose.misfit > MAX_MISFIT:
+    if face.score < MIN_SURE:
         raise _refused("the face can't be made out.", "Use a picture from the front, eyes and mouth uncovered.")
     if _sharpness(image, face) < MIN_SHARPNESS:
         raise _refused("it is too blurred.", "Use a sharper picture.")
@@ -159,12 +159,11 @@ def _refused(reason: str, advice: str) -> PerformerError:
 
 
 def _sharpness(image: Pixels, face: Face) -> float:
-    """Spread of the finest detail in the face, in grey levels, with the face brought to 256 px."""
+    """Spread of the finest detail in the face against its contrast, with a large face brought to 256 px."""
     left, top, right, bottom = (int(round(float(v))) for v in face.box)
     part = image[max(0, top) : bottom, max(0, left) : right]
-    scale = 256 / max(1, part.shape[0])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    grey = cv2.cvtColor(cv2.resize(part, None, fx=scale, fy=scale, interpolation=method), cv2.COLOR_RGB2GRAY)
+    scale = min(1.0, 256 / max(1, part.shape[0]))
+    grey = cv2.cvtColor(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     contrast = max(float(grey.std()), 8.0)
     return float(cv2.Laplacian(grey, cv2.CV_32F).std()) * 40 / contrast
 
@@ -206,57 +205,8 @@ def _opening(landmarks: Floats, eye: tuple[tuple[int, ...], tuple[int, ...]]) ->
     return float((lower[3:6, 1] - upper[3:6, 1]).mean() / max(width, 1e-3))
 
 
-def _with_seam(picture: Pixels, landmarks: Floats) -> Floats:
-    """`landmarks` with the inner lips laid on the dark seam of a closed mouth.
-
-    The network knows the seam to 2 px only; half of that would show as a doubled lip when the mouth opens.
-    """
-    height = fit_pose(landmarks).scale
-    if _lip_gap(landmarks) > CLOSED_GAP * height:
-        return landmarks
-    upper, lower = list(UPPER_LIP), list(LOWER_LIP)
-    middle = (landmarks[upper] + landmarks[lower]) / 2
-    left, right = int(np.ceil(middle[0, 0])), int(np.floor(middle[-1, 0]))
-    if right - left < 8:
-        return landmarks
-    columns = np.arange(left, right + 1)
-    guess = np.interp(columns, middle[:, 0], middle[:, 1])
-    seam = _darkest_path(picture, columns, guess, reach=max(3, round(0.022 * height)))
-    moved = landmarks.copy()
-    place = np.interp(middle[1:-1, 0], columns, seam).astype(np.float32)
-    for side in (upper, lower):
-        moved[side[1:-1], 0] = middle[1:-1, 0]
-        moved[side[1:-1], 1] = place
-        moved[side[1:-1], 2] = middle[1:-1, 2]
-    return moved
-
-
-def _darkest_path(picture: Pixels, columns: npt.NDArray[np.int64], guess: Floats, reach: int) -> Floats:
-    """The y of the darkest connected line near `guess`, to a fraction of a px, one value a column."""
-    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.0)
-    offsets = np.arange(-reach, reach + 0.1, 0.5, dtype=np.float32)
-    rows = (guess[:, None] + offsets[None]).astype(np.float32)
-    across = np.repeat(columns[:, None], len(offsets), 1).astype(np.float32)
-    cost = cv2.remap(grey, across, rows, cv2.INTER_LINEAR)
-    cost = cost - cost.mean(1, keepdims=True) + 0.25 * cost.std() * (offsets / reach)[None] ** 2
-    total, back = cost.copy(), np.zeros(cost.shape, int)
-    for i in range(1, len(columns)):
-        ways = np.stack([np.roll(total[i - 1], k) + (2.0 * abs(k)) for k in (-1, 0, 1)])
-        ways[0, -1] = ways[2, 0] = np.inf
-        step = ways.argmin(0)
-        total[i] += ways.min(0)
-        back[i] = np.arange(len(offsets)) - (step - 1)
-    path = [int(total[-1].argmin())]
-    for i in range(len(columns) - 1, 0, -1):
-        path.append(int(np.clip(back[i, path[-1]], 0, len(offsets) - 1)))
-    line = guess + offsets[np.array(path[::-1])]
-    padded = np.pad(line, 3, mode="edge")
-    return np.convolve(padded, np.ones(7) / 7, "valid").astype(np.float32)
-
-
 def _closing(landmarks: Floats, pose: Pose) -> Floats:
     """Brings the inner lips together, and the rest of the lips and the chin along, less and less."""
-    gap = np.zeros(3, np.float32)
     moved = np.zeros((468, 3), np.float32)
     local = (landmarks - pose.origin) @ pose.rotation / pose.scale
     upper, lower = list(UPPER_LIP), list(LOWER_LIP)

@@ -129,7 +129,10 @@ def _network(path: Path) -> cv2.dnn.Net:
         return cv2.dnn.readNetFromTFLite(str(path))
     except cv2.error as error:
         raise PerformerError(
-            Problem.MODEL_DAMAGED, "A file that finds faces is damaged.", "Run `make models`.", detail=f"{path}: {error}"
+            Problem.MODEL_DAMAGED,
+            "A file that finds faces is damaged.",
+            "Run `make models`.",
+            detail=f"{path}: {error}",
         ) from error
 
 

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from core.performer.portrait.field import Field, field_at, grid, turned_around
+from core.performer.portrait.field import field_at, grid, turned_around
 from core.performer.portrait.mesh import JAW, LEFT_EYE, LOWER_LIP, OUTER_LIPS, RIGHT_EYE, UPPER_LIP
-from core.performer.portrait.mouth import draw_inside, light_of, place, shrunk
+from core.performer.portrait.mouth import UPPER_EDGE, draw_inside, light_of, place, shrunk
+from core.performer.portrait.seam import lips_part
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from core.media import Pixels
+    from core.performer.portrait.field import Depth, Field
     from core.performer.portrait.identity import PortraitIdentity
 
     Floats = npt.NDArray[np.float32]
@@ -36,7 +38,7 @@ DEPTH = 0.035
 class Lips:
     """The mouth of one portrait. Renderer thread only."""
 
-    def __init__(self, identity: PortraitIdentity) -> None:
+    def __init__(self, identity: PortraitIdentity, depth: Depth) -> None:
         self._identity = identity
         points, pose = identity.landmarks, identity.pose
         self._side = identity.picture.shape[0]
@@ -47,14 +49,17 @@ class Lips:
         self._nodes = (int((high[0] - low[0]) / STRIDE) + 2, int((high[1] - low[1]) / STRIDE) + 2)
         at = grid(*self._origin, *self._nodes, STRIDE)
         self._upper_edge, self._lower_edge = points[list(UPPER_LIP), :2], points[list(LOWER_LIP), :2]
-        self._open_at_rest = bool(np.any(self._lower_edge[:, 1] - self._upper_edge[:, 1] > 1.0))
+        self._open = lips_part(points)
+        self._own = _own_inside(self._upper_edge, self._lower_edge, self._side) if self._open else None
         self._fields = [
-            field_at(at.reshape(-1, 2), points, pose, self._side, self._held(at, above).reshape(-1, 2))
+            field_at(at.reshape(-1, 2), points, pose, depth, self._held(at, above).reshape(-1, 2))
             for above in (True, False)
         ]
         middle = (self._upper_edge[5] + self._lower_edge[5]) / 2
-        depth = points[list(UPPER_LIP), 2].mean() + DEPTH * pose.scale
-        self._teeth_arm = np.append(middle, depth).astype(np.float32) - pose.origin
+        if self._open:
+            middle = self._lower_edge[5] - np.array([0, UPPER_EDGE * pose.scale], np.float32)
+        teeth_depth = points[list(UPPER_LIP), 2].mean() + DEPTH * pose.scale
+        self._teeth_arm = np.append(middle, teeth_depth).astype(np.float32) - pose.origin
         self._inside = shrunk(draw_inside(_light(identity)), pose.scale)
         self._around = np.array(sorted({*OUTER_LIPS, *UPPER_LIP, *LOWER_LIP, *JAW}))
 
@@ -73,10 +78,10 @@ class Lips:
         )
         cover_upper = self._cover(sources[0], self._upper_edge, 1.0)
         cover_lower = self._cover(sources[1], self._lower_edge, -1.0)
-        gap = (1 - cover_upper) * (1 - cover_lower)
-        seen = self._behind(at, still, flesh, turn, shift, gap)
-        seen += (lower - seen) * cover_lower[..., None]
-        seen += (upper - seen) * cover_upper[..., None]
+        gap = cv2.GaussianBlur((1 - cover_upper) * (1 - cover_lower), (3, 3), 0)
+        behind = self._behind(at, still, flesh, turn, shift, gap)
+        seen = lower + (upper - lower) * cover_upper[..., None]
+        seen += (behind - seen) * gap[..., None]
         part = frame[top:bottom, left:right]
         fade = _feather(*part.shape[:2])
         part[:] = np.clip(part + (seen - part) * fade + 0.5, 0, 255).astype(np.uint8)
@@ -105,7 +110,7 @@ class Lips:
     def _cover(self, source: Floats, edge: Floats, sign: float) -> Floats:
         """How much of each pixel the layer covers, from where it comes: `sign` 1 for what lies above `edge`."""
         line = np.interp(source[..., 0], edge[:, 0], edge[:, 1])
-        overlap = 0.5 if sign > 0 else 1.5  # the lower layer reaches under the upper one: lips that touch leave no gap
+        overlap = 0.5 if sign > 0 or self._open else 1.5  # the lower layer reaches under the upper one: lips that touch leave no gap
         return np.clip((line - source[..., 1]) * sign + overlap, 0, 1).astype(np.float32)
 
     def _behind(
@@ -123,7 +128,32 @@ class Lips:
             placed = place(layer, np.column_stack([frame, where]), size)
             seen = seen * (1 - placed[..., 3:]) + placed[..., :3]
         soft = cv2.GaussianBlur(gap, (0, 0), 0.012 * pose.scale)
-        return seen * (0.25 + 0.75 * np.clip(1.25 * soft, 0, 1))[..., None]
+        seen = seen * (0.35 + 0.65 * np.clip(1.5 * soft, 0, 1))[..., None]
+        if self._own is not None:
+            own, cover = self._own_moved(still, turn, shift, corner, size)
+            seen += (own - seen) * cover[..., None]
+        return seen
+
+    def _own_moved(
+        self, still: Pixels, turn: Floats, shift: Floats, corner: Floats, size: tuple[int, int]
+    ) -> tuple[Floats, Floats]:
+        """What the picture itself shows between the lips, moved with the skull, and its cover."""
+        arm = self._teeth_arm
+        linear = np.eye(2, dtype=np.float32) + turn[:, :2]
+        offset = turn @ np.array([0, 0, arm[2]], np.float32) - turn[:, :2] @ self._identity.pose.origin[:2] + shift
+        matrix = np.column_stack([linear, offset - corner]).astype(np.float32)
+        own = cv2.warpAffine(still, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return own.astype(np.float32), cv2.warpAffine(self._own, matrix, size, flags=cv2.INTER_LINEAR)
+
+
+def _own_inside(upper: Floats, lower: Floats, side: int) -> Floats:
+    """Cover [side, side] of what shows between the resting lips."""
+    x = np.arange(side, dtype=np.float32)
+    y = x[:, None]
+    above = np.interp(x, upper[:, 0], upper[:, 1])[None]
+    below = np.interp(x, lower[:, 0], lower[:, 1])[None]
+    inside = np.clip(np.minimum(y - above, below - y) + 1.5, 0, 1)
+    return (inside * ((x > upper[0, 0]) & (x < upper[-1, 0]))).astype(np.float32)
 
 
 def _feather(height: int, width: int) -> Floats:
@@ -146,4 +176,4 @@ def _light(identity: PortraitIdentity) -> Floats:
         white = eye[(level > np.quantile(level, 0.7)) & (level < np.quantile(level, 0.95))].mean(0)
     cheeks = points[[50, 280, 205, 425], :2].astype(int)
     skin = np.concatenate([picture[y - 4 : y + 4, x - 4 : x + 4].reshape(-1, 3) for x, y in cheeks])
-    return light_of(picture, white, np.median(skin.astype(np.float32), axis=0))
+    return light_of(white, np.median(skin.astype(np.float32), axis=0))

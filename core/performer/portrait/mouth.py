@@ -15,8 +15,6 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from core.media import Pixels
-
     Floats = npt.NDArray[np.float32]
 
 WIDTH, HEIGHT = 0.40, 0.30
@@ -32,7 +30,7 @@ LOWER_EDGE = 0.005
 UPPER_TEETH = (0.0245, 0.0195, 0.0215, 0.0190, 0.0165, 0.0150)
 LOWER_TEETH = (0.0155, 0.0170, 0.0190, 0.0180, 0.0165, 0.0150)
 """Widths seen from the front, from the middle outward; the arch turns the outer ones away."""
-ENAMEL = np.array([238.0, 228.0, 212.0], np.float32)
+ENAMEL = np.array([240.0, 229.0, 211.0], np.float32)
 GUM = np.array([172.0, 92.0, 88.0], np.float32)
 TONGUE = np.array([190.0, 98.0, 94.0], np.float32)
 CAVITY = np.array([44.0, 17.0, 16.0], np.float32)
@@ -60,19 +58,16 @@ def draw_inside(light: Floats) -> MouthInside:
     return MouthInside(_blurred(upper) * tint, _blurred(lower) * tint, CAVITY * light)
 
 
-def light_of(picture: Pixels, eye_white: Floats | None, skin: Floats) -> Floats:
-    """The light on the teeth, [3] in 0..1, from the whites of the eyes and the skin's brightness.
+def light_of(eye_white: Floats | None, skin: Floats) -> Floats:
+    """The light on the teeth, [3] in 0..1, from the whites of the eyes and the skin [3], both 0..255.
 
-    Teeth lie deeper than the eyes and are never brighter; a picture in warm light has warm teeth.
+    Enamel is about as bright as the eye, and takes half of its cast, so that a picture in warm light has warm teeth.
     """
-    skin_level = float(skin.mean()) / 255
-    level = float(np.clip(0.45 + 0.55 * skin_level, 0.35, 0.95))
-    cast = np.ones(3, np.float32)
+    level, cast = 0.55 + 0.45 * float(skin.mean()) / 255, np.ones(3, np.float32)
     if eye_white is not None:
+        level = 0.25 * level + 0.75 * float(eye_white.mean()) / 205
         cast = eye_white / max(float(eye_white.mean()), 1.0)
-        level = float(np.clip(0.5 * level + 0.5 * float(eye_white.mean()) / 215, 0.3, 0.95))
-    spread = float(picture.std()) / 255
-    return (np.clip(0.5 + 0.5 * cast, 0.75, 1.25) * level * np.clip(0.9 + 0.3 * spread, 0.9, 1.0)).astype(np.float32)
+    return (np.clip(0.5 + 0.5 * cast, 0.8, 1.2) * np.clip(level, 0.4, 1.0)).astype(np.float32)
 
 
 def place(layer: Floats, matrix: Floats, size: tuple[int, int]) -> Floats:
@@ -110,7 +105,7 @@ def _teeth(x: Floats, y: Floats, widths: tuple[float, ...], edge: float, outward
 
 def _tooth(x: Floats, up: Floats, width: float, length: float) -> tuple[Floats, Floats]:
     """Shape and shading of a tooth: `x` from its middle, `up` from its cutting edge towards the root."""
-    half = width / 2 * (0.985 - 0.16 * np.clip(up / length, 0, 1) ** 2)
+    half = width / 2 * (0.995 - 0.14 * np.clip(up / length, 0, 1) ** 2)
     rounding = 0.30 * width
     inward = np.abs(x) - half + rounding
     down = rounding - up
@@ -118,7 +113,7 @@ def _tooth(x: Floats, up: Floats, width: float, length: float) -> tuple[Floats, 
     outside = np.maximum(np.where(down > 0, corner, np.abs(x) - half), up - length)
     shape = np.clip(0.5 - outside * DOTS * 0.7, 0, 1).astype(np.float32)
     across = np.clip(np.abs(x) / half, 0, 1)
-    side = 1 - 0.30 * across**4
+    side = 1 - 0.20 * across**5
     along = np.clip(up / length, 0, 1)
     root = 1 - 0.18 * along
     edge = 1 - 0.10 * np.exp(-((up / (0.12 * length)) ** 2))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from core.performer.portrait.eyes import Eyes
-from core.performer.portrait.field import field_at, grid, turned_around
+from core.performer.portrait.field import depth_of, field_at, grid, turned_around
 from core.performer.portrait.lips import Lips
 from core.performer.portrait.mesh import head_turn
 
@@ -39,9 +39,10 @@ class PortraitPainter:
         self._nodes = side // STRIDE + 1
         self._at = grid(0, 0, self._nodes, self._nodes, STRIDE)
         self._pixels = grid(0, 0, side, side, 1)
-        self._field = field_at(self._at.reshape(-1, 2), identity.landmarks, identity.pose, side)
+        depth = depth_of(identity.landmarks, identity.pose, side)
+        self._field = field_at(self._at.reshape(-1, 2), identity.landmarks, identity.pose, depth)
         self._eyes = Eyes(identity)
-        self._lips = Lips(identity)
+        self._lips = Lips(identity, depth)
 
     def paint(self, motion: FaceMotion) -> Pixels:
         """The frames of `motion`, uint8 [n, 512, 512, 3]; the caller owns them. No motion gives the portrait itself."""
@@ -58,9 +59,7 @@ class PortraitPainter:
             )
         return frames
 
-    def _paint_one(
-        self, frame: Pixels, flesh: Floats, turn: Floats, shift: Floats, lids: Floats, gaze: Floats
-    ) -> None:
+    def _paint_one(self, frame: Pixels, flesh: Floats, turn: Floats, shift: Floats, lids: Floats, gaze: Floats) -> None:
         still = self._identity.picture.copy()
         self._eyes.paint(still, lids, gaze)
         moved = self._field.move(flesh, turn, shift).reshape(self._nodes, self._nodes, 2)
@@ -72,7 +71,5 @@ class PortraitPainter:
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        cv2.remap(
-            still, self._pixels + fine, None, cv2.INTER_CUBIC, dst=frame, borderMode=cv2.BORDER_REPLICATE
-        )
+        cv2.remap(still, self._pixels + fine, None, cv2.INTER_CUBIC, dst=frame, borderMode=cv2.BORDER_REPLICATE)
         self._lips.paint(frame, still, flesh, turn, shift)

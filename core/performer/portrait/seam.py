@@ -1,0 +1,120 @@
+"""Where the lips really part: the traced inner edges laid on what the picture shows.
+
+The network knows the lips' edges to about 2 px; half of that shows as a doubled lip when the mouth opens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from core.performer.portrait.mesh import LOWER_LIP, OUTER_LIPS, UPPER_LIP
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from core.media import Pixels
+
+    Floats = npt.NDArray[np.float32]
+
+WIDE_OPEN = 0.045
+"""Lips traced farther apart than this, in face heights, are parted whatever their colours say."""
+TEETH_SHARE = 0.22
+"""Share of what lies between the lips that must look like teeth for the mouth to count as open."""
+REACH = 0.022
+"""How far from the trace, in face heights, an edge is looked for."""
+
+
+def with_seam(picture: Pixels, landmarks: Floats, face_height: float) -> Floats:
+    """`landmarks` [468, 3] with the inner lips moved: onto each other and the dark seam of a closed mouth, or onto the
+    two edges of an open one."""
+    upper, lower = landmarks[list(UPPER_LIP)], landmarks[list(LOWER_LIP)]
+    columns = np.arange(int(np.ceil(upper[0, 0])), int(np.floor(upper[-1, 0])) + 1)
+    if len(columns) < 8:
+        return landmarks
+    reach = max(3.0, REACH * face_height)
+    inside, teeth = _inside(picture, landmarks)
+    gap = float((lower[3:8, 1] - upper[3:8, 1]).mean()) / face_height
+    moved = landmarks.copy()
+    if gap > WIDE_OPEN or teeth > TEETH_SHARE:
+        slope = cv2.Sobel(cv2.GaussianBlur(inside, (0, 0), 0.8), cv2.CV_32F, 0, 1, ksize=3)
+        for edge, points, sign in ((UPPER_LIP, upper, -1.0), (LOWER_LIP, lower, 1.0)):
+            guess = np.interp(columns, points[:, 0], points[:, 1])
+            line = _cheapest_path(sign * slope, columns, guess, 0.7 * reach)
+            _lay(moved, edge, points, columns, line)
+        _keep_apart(moved)
+        return moved
+    middle = (upper + lower) / 2
+    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.0)
+    guess = np.interp(columns, middle[:, 0], middle[:, 1])
+    line = _cheapest_path(grey, columns, guess, reach)
+    for edge in (UPPER_LIP, LOWER_LIP):
+        _lay(moved, edge, middle, columns, line)
+    return moved
+
+
+def lips_part(landmarks: Floats) -> bool:
+    """Whether the mouth of seamed `landmarks` is open."""
+    return bool(np.any(landmarks[list(LOWER_LIP), 1] - landmarks[list(UPPER_LIP), 1] > 0.5))
+
+
+def _inside(picture: Pixels, landmarks: Floats) -> tuple[Floats, float]:
+    """How little each pixel looks like this mouth's lips (0..1), and the share of teeth between the traced edges."""
+    outline = landmarks[list(OUTER_LIPS), :2]
+    between = np.concatenate([landmarks[list(UPPER_LIP), :2], landmarks[list(LOWER_LIP), :2][::-1]])
+    lips, opening = (_filled(picture.shape[:2], shape) for shape in (outline, between))
+    values = cv2.GaussianBlur(picture, (0, 0), 0.7).astype(np.float32)
+    bright = values.max(2)
+    colour = (bright - values.min(2)) / np.maximum(bright, 1)
+    ring = (lips > 0) & (opening == 0)
+    lip_colour, lip_bright = float(np.median(colour[ring])), float(np.median(bright[ring]))
+    pale = np.clip((0.8 * lip_colour - colour) / (0.3 * lip_colour), 0, 1)
+    pale = pale * np.clip((bright - 0.6 * lip_bright) / (0.15 * lip_bright), 0, 1)
+    dark = np.clip((0.6 * lip_bright - bright) / (0.25 * lip_bright), 0, 1)
+    teeth = float(pale[opening > 0].mean()) if opening.any() else 0.0
+    return np.maximum(pale, dark).astype(np.float32), teeth
+
+
+def _filled(shape: tuple[int, ...], outline: Floats) -> npt.NDArray[np.uint8]:
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 1)
+    return mask
+
+
+def _cheapest_path(cost_map: Floats, columns: npt.NDArray[np.int64], guess: Floats, reach: float) -> Floats:
+    """The y of the connected line near `guess` on which `cost_map` is least, to a fraction of a px, one a column."""
+    offsets = np.arange(-reach, reach + 0.1, 0.5, dtype=np.float32)
+    rows = (guess[:, None] + offsets[None]).astype(np.float32)
+    across = np.repeat(columns[:, None], len(offsets), 1).astype(np.float32)
+    cost = cv2.remap(cost_map, across, rows, cv2.INTER_LINEAR)
+    spread = float(cost.std()) + 1e-6
+    cost = (cost - cost.mean(1, keepdims=True)) / spread + 0.3 * (offsets / reach)[None] ** 2
+    total, back = cost.copy(), np.zeros(cost.shape, int)
+    for i in range(1, len(columns)):
+        ways = np.stack([np.roll(total[i - 1], k) + 0.15 * abs(k) for k in (-1, 0, 1)])
+        ways[0, -1] = ways[2, 0] = np.inf
+        step = ways.argmin(0)
+        total[i] += ways.min(0)
+        back[i] = np.arange(len(offsets)) - (step - 1)
+    path = [int(total[-1].argmin())]
+    for i in range(len(columns) - 1, 0, -1):
+        path.append(int(back[i, path[-1]]))
+    line = guess + offsets[np.array(path[::-1])]
+    return np.convolve(np.pad(line, 3, mode="edge"), np.ones(7) / 7, "valid").astype(np.float32)
+
+
+def _lay(moved: Floats, edge: tuple[int, ...], points: Floats, columns: npt.NDArray[np.int64], line: Floats) -> None:
+    """Put the inner points of `edge` (not the corners) at `points`, on `line`."""
+    inner = list(edge[1:-1])
+    moved[inner] = points[1:-1]
+    moved[inner, 1] = np.interp(points[1:-1, 0], columns, line)
+
+
+def _keep_apart(moved: Floats) -> None:
+    upper, lower = list(UPPER_LIP), list(LOWER_LIP)
+    crossed = moved[upper, 1] > moved[lower, 1]
+    middle = (moved[upper, 1] + moved[lower, 1]) / 2
+    moved[upper, 1] = np.where(crossed, middle, moved[upper, 1])
+    moved[lower, 1] = np.where(crossed, middle, moved[lower, 1])

@@ -1,0 +1,97 @@
+"""One command for a recipe: `python -m core.training RECIPE [--out FOLDER] [--install FOLDER]`.
+
+Stages run in order and are skipped when their result lies in the output folder; a stage that was interrupted goes on
+where it stopped. The recipe is kept beside the results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec
+from core.performer.portrait.weights import save_weights
+from core.training.codec import train_codec
+from core.training.data import DataRecipe, StreamMaker
+from core.training.dataset import Corpus
+from core.training.loop import LoopRecipe
+from core.training.rig import Rig
+from core.training.student import StudentRecipe, train_student
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the weights depend on."""
+
+    seed: int
+    data: DataRecipe
+    sizes: MotionSizes
+    codec: LoopRecipe
+    loop: LoopRecipe
+    student: StudentRecipe
+
+    @staticmethod
+    def load(path: Path) -> Recipe:
+        """Raises TypeError for a key that no part of a recipe has."""
+        stored: dict[str, Any] = tomllib.loads(path.read_text())
+        return Recipe(
+            seed=stored["seed"],
+            data=_made(DataRecipe, stored["data"]),
+            sizes=_made(MotionSizes, stored["sizes"]),
+            codec=_made(LoopRecipe, stored["codec"]),
+            loop=_made(LoopRecipe, stored["loop"]),
+            student=_made(StudentRecipe, stored["student"]),
+        )
+
+
+def run(recipe_path: Path, out: Path, install: Path | None) -> None:
+    """All stages of a recipe.
+
+    Raises:
+        FileNotFoundError: the recipe or the expression basis it names is not there.
+    """
+    recipe = Recipe.load(recipe_path)
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copy(recipe_path, out / "recipe.toml")
+    torch.set_num_threads(1)  # at these sizes a second thread mostly waits for the first
+    torch.manual_seed(recipe.seed)
+    spec = MotionSpec(recipe.sizes)
+    rig = Rig.load((recipe_path.parent / recipe.data.expressions).resolve())
+    corpus = _corpus(recipe.data, rig, spec, out / "streams.npz")
+    model = MotionModel(recipe.sizes)
+    train_codec(model.codec, corpus, rig, recipe.codec, out, recipe.seed)
+    train_student(model, spec, corpus, recipe.loop, recipe.student, out, recipe.seed)
+    save_weights(model, spec, install or out)
+    print(f"weights in {install or out}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m core.training", description="Train the embedded avatar's motion.")
+    parser.add_argument("recipe", type=Path, help="a TOML file, see core/training/recipes")
+    parser.add_argument("--out", type=Path, help="where checkpoints and curves go (runs/NAME)")
+    parser.add_argument("--install", type=Path, help="where the weights go (assets/models/portrait); default: --out")
+    given = parser.parse_args(arguments)
+    run(given.recipe, given.out or Path("runs") / given.recipe.stem, given.install)
+
+
+def _corpus(recipe: DataRecipe, rig: Rig, spec: MotionSpec, path: Path) -> Corpus:
+    if not path.exists():
+        partial = path.with_suffix(".partial.npz")
+        Corpus.of(StreamMaker(recipe, rig, spec.hearing).streams()).save(partial)
+        partial.replace(path)
+    return Corpus.load(path)
+
+
+def _made(kind: type[T], values: dict[str, Any]) -> T:
+    """A recipe's part; lists become tuples, unknown keys are refused by the dataclass."""
+    assert dataclasses.is_dataclass(kind)
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

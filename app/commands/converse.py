@@ -20,14 +20,26 @@ from core.settings import changed
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from app.commands.talk import TurnReport
     from app.commands.terminal import Terminal
+    from core.audio.device import SoundDevice
     from core.events import RecordingSaved, SessionEvent
+    from core.session import Parts
     from core.settings import Settings
 
+_HEADINGS = (
+    "seconds after the end of speech",
+    "first text",
+    "first audio",
+    "first frame",
+    "heard",
+    "underruns",
+    "dropped",
+    "",
+)
 SWITCH_INTERVAL_S = 0.0005
 """The sound thread must not wait 5 ms for a busy renderer to let go of the interpreter."""
 
@@ -41,7 +53,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     settings = chosen_settings(options, terminal)
     reports, saved = converse(settings, options.turns, options.out, terminal)
     terminal.say()
-    for line in table([("seconds after the end of speech", *_columns()), *_rows(reports)]):
+    for line in latency_table(reports):
         terminal.say(line)
     terminal.say(f"Saved {saved.path} ({saved.seconds:.1f} s) and {saved.subtitles.name}")
     terminal.finish(
@@ -56,7 +68,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def converse(
-    settings: Settings, turns: Sequence[str | Path], out: Path, terminal: Terminal
+    settings: Settings,
+    turns: Sequence[str | Path],
+    out: Path,
+    terminal: Terminal,
+    make_parts: Callable[[Callable[[], str], Callable[[Settings], SoundDevice]], Parts] = product_parts,
 ) -> tuple[list[TurnReport], RecordingSaved]:
     """Hold the conversation and keep it in `out`. The microphone is made of software and nothing echoes in it."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -64,7 +80,7 @@ def converse(
     settings = changed(settings, "listening", hold_to_talk=False)
     sound = SoftwareSound(time.perf_counter)
     events: queue.SimpleQueue[SessionEvent] = queue.SimpleQueue()
-    parts = product_parts(endpoint_key if settings.dialogue.url else lambda: "", lambda _: sound)
+    parts = make_parts(endpoint_key if settings.dialogue.url else lambda: "", lambda _: sound)
     terminal.say("Preparing the avatar …")
     with Session(settings, events.put, parts, private=True, greet=False) as session:
         talk = Talk(session, sound, events, terminal.say, time.perf_counter)
@@ -74,8 +90,9 @@ def converse(
         return reports, talk.finish_recording()
 
 
-def _columns() -> tuple[str, ...]:
-    return ("first text", "first audio", "first frame", "heard", "underruns", "dropped", "")
+def latency_table(reports: Sequence[TurnReport]) -> list[str]:
+    """Lines that say how soon each turn was answered, and how well."""
+    return table([_HEADINGS, *_rows(reports)])
 
 
 def _rows(reports: Sequence[TurnReport]) -> Iterator[tuple[str, ...]]:

@@ -73,22 +73,25 @@ class _Heard:
     cut: bool = False
     over: bool = False
     problem: str = ""
+    asked_again: bool = False
+    """The endpoint was busy and the conversation will ask it once more, as another turn."""
     stages: dict[str, float] = field(default_factory=lambda: dict[str, float]())
 
     def take(self, event: SessionEvent) -> None:
         """A later turn (speech in two parts, an endpoint asked again) takes the place of the one before."""
         if isinstance(event, UserSpoke | Replying) and event.turn > self.number:
             self.number, self.over, self.cut, self.avatar = event.turn, False, False, ""
+            self.problem, self.asked_again = "", False
         match event:
             case UserSpoke(text=text) if text:
                 self.user.append(text)
             case Replying(turn=turn, text=text, done=done) if turn == self.number:
-                self.avatar, self.over = text, done
+                self.avatar, self.over = text, done and not self.asked_again
             case Interrupted(turn=turn, heard=heard) if turn == self.number:
                 self.avatar, self.cut, self.over = heard, True, True
-            case Failed(turn=turn, title=title, retry_after_s=retry) if turn == self.number:
+            case Failed(turn=turn, problem=problem, title=title, retry_after_s=retry) if turn == self.number:
                 self.problem = title
-                self.over = retry is None
+                self.asked_again = problem is Problem.ENDPOINT_BUSY and retry is not None
             case TurnMeasured(turn=turn, stages=stages) if turn == self.number:
                 self.stages = stages
             case _:

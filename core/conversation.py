@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from core.channel import Channel, Closed, TimedOut
-from core.dialogue.history import heard_text
+from core.dialogue.heard import heard_text
+from core.dialogue.history import Entry
 from core.dialogue.protocol import Verdict
 from core.errors import LiveTalkError, Problem
 from core.events import Failed, Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
@@ -20,9 +21,10 @@ from core.media import CAPTURE_RATE, AudioChunk, SpeechSegment, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from core.dialogue.history import History
-    from core.dialogue.protocol import Dialogue
+    from core.dialogue.protocol import Dialogue, Message
     from core.events import Emit
     from core.listening.turns import TurnRules, TurnTaker
     from core.marks import Marks
@@ -32,7 +34,7 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 0.04
 _INBOX = 2 * CAPTURE_RATE
-_PREROLL = int(0.4 * CAPTURE_RATE)
+_KEPT_BEFORE = 2 * CAPTURE_RATE
 _KEPT_SILENCE = int(0.2 * CAPTURE_RATE)
 
 
@@ -84,7 +86,10 @@ class Microphone:
 
 @dataclass(frozen=True)
 class Rules:
+    """The person changed how patiently they are listened to."""
+
     rules: TurnRules
+    hold_to_talk: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +149,8 @@ class _Reply:
 
     turn: Turn
     dialogue: Dialogue
-    words: str = ""
+    started: str
+    """ISO time at which the answer was asked for."""
     pieces: list[tuple[str, int]] = field(default_factory=lambda: list[tuple[str, int]]())
     ended: _Ended | None = None
     sounding: bool = False
@@ -185,6 +191,7 @@ class Conversation:
         marks: Marks,
         media_rate: int,
         note: Callable[[str, str, Turn, float | None], None],
+        today: Callable[[], datetime],
         microphone_on: bool = True,
     ) -> None:
         self._vad = vad
@@ -197,6 +204,7 @@ class Conversation:
         self._marks = marks
         self._media_rate = media_rate
         self._note = note
+        self._today = today
         self._microphone_on = microphone_on
         self._inbox: Channel[_Message] = Channel(
             _INBOX, lambda item: len(item.samples) if isinstance(item, AudioChunk) else 0
@@ -205,11 +213,9 @@ class Conversation:
         self._reply: _Reply | None = None
         self._unanswered: Turn | None = None
         self._retry_at: float | None = None
-        self._recent: deque[AudioChunk] = deque()
-        self._speech: list[AudioChunk] = []
+        self._kept: deque[tuple[int, Samples]] = deque()
         self._status = Status.STARTING
         self._appeared = False
-        self._user_speaking = False
         self.spoken: Spoken | None = None
 
     # -- any thread
@@ -265,11 +271,17 @@ class Conversation:
         self._output.drop(reply.turn)
         heard = self._output.silence(reply.turn)
         self._reply = None
-        said, unheard = heard_text(reply.pieces, heard)
-        self._history.heard(reply.turn.number, said, unheard, heard / self._media_rate, cut=True)
+        said, unheard = self._truncate(reply, heard)
         self._emit(Interrupted(reply.turn.number, said, unheard, heard / self._media_rate))
-        if said:
-            self._note("avatar", said, reply.turn, None)
+        if said.strip():
+            self._note("avatar", said.strip(), reply.turn, None)
+
+    def _truncate(self, reply: _Reply, heard: int) -> tuple[str, str]:
+        """History says what was heard of a reply that was cut; returns that, and what was not."""
+        said, unheard = heard_text(reply.pieces, heard, complete=reply.ended is not None)
+        if reply.pieces:
+            self._remember_reply(reply, said, heard, cut=True)
+        return said, unheard
 
     def _obey(self, message: _Message) -> None:
         match message:
@@ -289,67 +301,61 @@ class Conversation:
                 self._open(history)
             case Microphone(on):
                 self._switch_microphone(on)
-            case Rules(rules):
+            case Rules(rules, hold_to_talk):
                 self._turns.rules = rules
+                self._turns.hold_to_talk = hold_to_talk
             case _:
                 self._hear_of_reply(message)
 
     # -- the person
 
     def _listen(self, chunk: AudioChunk) -> None:
-        self._recent.append(chunk)
-        while sum(len(recent.samples) for recent in self._recent) > _PREROLL:
-            self._recent.popleft()
-        if self._user_speaking:
-            self._speech.append(chunk)
-        probability = self._vad(chunk)
+        self._kept.append((self._turns.position, chunk.samples))
         self._turns.avatar_speaks = self._reply is not None and self._reply.sounding
-        match self._turns.hear(probability, len(chunk.samples)):
+        match self._turns.hear(self._vad(chunk), len(chunk.samples)):
             case Floor.SPEAKING:
-                self._speech_begins()
+                self.interrupt()
             case Floor.PAUSED:
-                self._dialogue.anticipate(self._joined(0))
+                self._dialogue.anticipate(self._speech(self._turns.position))
             case Floor.QUIET:
                 self._speech_ends()
             case _:
                 pass
-
-    def _speech_begins(self) -> None:
-        self.interrupt()
-        self._speech = list(self._recent)
-        self._user_speaking = True
+        self._forget_old_sound()
 
     def _speech_ends(self) -> None:
-        self._user_speaking = False
-        speech = self._joined(max(0, self._turns.trailing_silence - _KEPT_SILENCE))
-        ended_ago_s = self._turns.trailing_silence / CAPTURE_RATE
-        self._speech = []
+        silence = self._turns.end - self._turns.speech_end
+        speech = self._speech(self._turns.end - max(0, silence - _KEPT_SILENCE))
         if len(speech.samples):
-            self._begin(speech, ended_ago_s)
+            self._begin(speech, silence / CAPTURE_RATE)
 
-    def _joined(self, without: int) -> AudioChunk:
-        """The person's speech so far, less its last `without` samples."""
-        if not self._speech:
-            return AudioChunk(np.zeros(0, np.float32), 0)
-        samples = np.concatenate([chunk.samples for chunk in self._speech])
-        return AudioChunk(samples[: len(samples) - without], self._speech[0].start)
+    def _speech(self, until: int) -> AudioChunk:
+        """What the person said since they took the floor, up to the capture position `until`."""
+        pieces = [samples for _, samples in self._kept]
+        if not pieces:
+            return AudioChunk(np.zeros(0, np.float32), until)
+        first = self._kept[0][0]
+        start = max(first, self._turns.start)
+        return AudioChunk(np.concatenate(pieces)[start - first : max(start, until) - first], start)
+
+    def _forget_old_sound(self) -> None:
+        if not self._turns.speaking:
+            while self._kept and self._turns.position - self._kept[0][0] > _KEPT_BEFORE:
+                self._kept.popleft()
 
     def _hold(self, pressed: bool) -> None:
         if pressed:
+            self.interrupt()
             self._turns.press()
-            self._speech_begins()
-        else:
-            self._turns.release()
-            if self._user_speaking:
-                self._speech_ends()
+        elif self._turns.release() is Floor.QUIET:
+            self._speech_ends()
 
     def _switch_microphone(self, on: bool) -> None:
         self._microphone_on = on
         if not on:
-            self._user_speaking = False
-            self._speech = []
-            self._turns.reset()
+            self._turns.forget()
             self._vad.reset()
+            self._kept.clear()
 
     # -- the turn
 
@@ -358,35 +364,33 @@ class Conversation:
         self.interrupt()
         self._number += 1
         turn = Turn(self._number, speech)
+        messages = self._history.messages()
         now = self._marks.now()
         if isinstance(speech, AudioChunk):
             self._marks.mark(turn.number, Step.SPEECH_END, now - ended_ago_s)
         self._marks.mark(turn.number, Step.TURN_END, now)
         if speech is not None:
             typed = speech if isinstance(speech, str) else ""
-            self._history.user(turn.number, typed, spoken=not isinstance(speech, str))
+            self._remember_question(turn, typed)
             self._emit(UserSpoke(turn.number, typed, spoken=not isinstance(speech, str)))
             if typed:
                 self._note("user", typed, turn, 0.0)
-        self._ask(turn, self._dialogue)
+        self._ask(turn, messages, self._dialogue)
 
-    def _ask(self, turn: Turn, dialogue: Dialogue) -> None:
+    def _ask(self, turn: Turn, messages: list[Message], dialogue: Dialogue) -> None:
         self._retry_at = None
         self._unanswered = None
-        self._reply = _Reply(turn, dialogue)
+        self._reply = _Reply(turn, dialogue, self._today().isoformat(timespec="seconds"))
         self.spoken = None
-        messages = self._history.messages(before=turn.number)
         dialogue.start(turn, messages, _Answer(turn, self._inbox, self._output, self._marks))
 
     def _retry(self, here: bool) -> None:
         if self._unanswered is None:
             return
-        asked = self._unanswered
-        self._number += 1
-        turn = Turn(self._number, asked.speech)
-        self._history.ask_again(asked.number, turn.number)
+        turn = Turn(self._unanswered.number, self._unanswered.speech)
+        self._marks.forget(turn.number)
         self._marks.mark(turn.number, Step.TURN_END)
-        self._ask(turn, self._built_in() if here else self._dialogue)
+        self._ask(turn, self._history.messages(before=turn.number), self._built_in() if here else self._dialogue)
 
     def _retry_when_due(self) -> None:
         if self._retry_at is not None and self._marks.now() >= self._retry_at:
@@ -394,6 +398,7 @@ class Conversation:
 
     def _open(self, history: History) -> None:
         self.interrupt()
+        self._history.close()
         self._history = history
         self._number = max(self._number, history.last_turn)
         self._unanswered = None
@@ -405,7 +410,7 @@ class Conversation:
     def _hear_of_reply(self, message: _Message) -> None:
         reply = self._reply
         if isinstance(message, _UserWords):
-            self._history.user_said(message.turn.number, message.text)
+            self._remember_question(message.turn, message.text)
             self._emit(UserSpoke(message.turn.number, message.text, spoken=True))
             speech = message.turn.speech
             if isinstance(speech, AudioChunk):
@@ -444,7 +449,7 @@ class Conversation:
         text = reply.text.strip()
         complete = ended is not None and ended.error is None and ended.verdict in {Verdict.OK, Verdict.NO_AUDIO}
         if text:
-            self._history.heard(reply.turn.number, text, "", reply.samples / self._media_rate, cut=not complete)
+            self._remember_reply(reply, text, reply.samples, cut=not complete)
             self._note("avatar", text, reply.turn, None if reply.samples else 0.0)
         self._emit(Replying(reply.turn.number, text, done=True))
 
@@ -453,6 +458,33 @@ class Conversation:
         if error.problem is Problem.ENDPOINT_BUSY and error.retry_after_s is not None:
             self._retry_at = self._marks.now() + error.retry_after_s
         self._emit(Failed.of(error, turn.number))
+
+    # -- the memory
+
+    def _remember_question(self, turn: Turn, text: str) -> None:
+        started = self._today().isoformat(timespec="seconds")
+        self._remember(Entry(turn.number, "user", text, started, spoken=not isinstance(turn.speech, str)))
+
+    def _remember_reply(self, reply: _Reply, said: str, heard: int, *, cut: bool) -> None:
+        self._remember(
+            Entry(
+                reply.turn.number,
+                "assistant",
+                said.strip(),
+                reply.started,
+                full_text=reply.text.strip() if cut else "",
+                heard_s=heard / self._media_rate,
+                cut=cut,
+            )
+        )
+
+    def _remember(self, entry: Entry) -> None:
+        try:
+            self._history.put(entry)
+        except LiveTalkError as error:
+            self._emit(Failed.of(error))
+
+    # -- the status
 
     def _show_status(self) -> None:
         status = self._present_status()
@@ -463,7 +495,7 @@ class Conversation:
     def _present_status(self) -> Status:
         if not self._appeared:
             return Status.STARTING
-        if self._user_speaking:
+        if self._turns.speaking:
             return Status.LISTENING
         if self._reply is not None:
             return Status.SPEAKING if self._reply.sounding else Status.THINKING
@@ -478,9 +510,8 @@ class Conversation:
         if reply := self._reply:
             reply.turn.cancel()
             reply.dialogue.cancel(reply.turn)
-            heard = self._output.heard(reply.turn)
-            said, unheard = heard_text(reply.pieces, heard)
-            self._history.heard(reply.turn.number, said, unheard, heard / self._media_rate, cut=True)
+            self._truncate(reply, self._output.heard(reply.turn))
+        self._history.close()
 
 
 class _Answer:

@@ -56,6 +56,11 @@ class Marks:
             while len(self._turns) > _KEPT_TURNS:
                 self._turns.popitem(last=False)
 
+    def forget(self, turn: int) -> None:
+        """The turn begins anew: it is asked again."""
+        with self._lock:
+            self._turns.pop(turn, None)
+
     def steps(self, turn: int) -> dict[Step, float]:
         with self._lock:
             return dict(self._turns.get(turn, {}))

@@ -129,6 +129,16 @@ def models_folder() -> Path:
     return Path(os.environ.get("LIVETALK_MODELS") or data_folder() / "models")
 
 
+def conversations_folder() -> Path:
+    """Where conversations that are not private are kept."""
+    return data_folder() / "conversations"
+
+
+def assets_folder() -> Path:
+    """What is shipped with the program: portraits, weights, icons, shaders."""
+    return Path(__file__).resolve().parent.parent / "assets"
+
+
 def recording_folder(settings: RecordingSettings) -> Path:
     return Path(settings.folder) if settings.folder else Path(platformdirs.user_videos_dir()) / "LiveTalk"
 

@@ -57,6 +57,7 @@ class Renderer:
 
     Args:
         make_performer: loads the model; runs on the renderer thread, which owns every tensor.
+        first_identity: prepares the portrait that is on the stage first.
         deliver: takes a finished block and the frames of cross-fade it asks for; waits for room.
         now: seconds, for the pace.
     """
@@ -64,7 +65,7 @@ class Renderer:
     def __init__(
         self,
         make_performer: Callable[[], Performer],
-        first_picture: Callable[[], Pixels],
+        first_identity: Callable[[Performer], Identity],
         track: SpeechTrack,
         deliver: Callable[[FrameBlock, int], bool],
         emit: Emit,
@@ -72,7 +73,7 @@ class Renderer:
         seed: int = 0,
     ) -> None:
         self._make_performer = make_performer
-        self._first_picture = first_picture
+        self._first_identity = first_identity
         self._track = track
         self._deliver = deliver
         self._emit = emit
@@ -93,7 +94,7 @@ class Renderer:
         """Load, take the stage, act until the track is closed."""
         try:
             performer = self._make_performer()
-            identity = performer.prepare(self._first_picture())
+            identity = self._first_identity(performer)
         except BaseException as error:
             self.performer.set_exception(error)
             raise

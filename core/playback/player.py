@@ -54,9 +54,9 @@ class _Head:
 
 @dataclass(frozen=True)
 class _Span:
-    """Media samples [start, end) belonged to the turn with this number."""
+    """Media samples [start, end) belonged to this turn."""
 
-    turn: int
+    turn: Turn
     start: int
     end: int
 
@@ -184,17 +184,16 @@ class Player:
     def counts(self) -> PictureCounts:
         return self._counts
 
-    def heard(self, turn: int, now: int) -> int:
-        """How many samples of the turn with this number have left the loudspeaker at output sample `now`."""
+    def heard(self, turn: Turn, now: int) -> int:
+        """How many samples of `turn` have left the loudspeaker at output sample `now`."""
         with self._changed:
-            spans = (span for span in self._spans if span.turn == turn)
+            spans = (span for span in self._spans if span.turn is turn)
             return sum(max(0, min(span.end, now) - span.start) for span in spans)
 
-    def waiting(self, turn: int) -> int:
-        """How many samples of the turn with this number are queued."""
+    def waiting(self, turn: Turn) -> int:
+        """How many samples of `turn` are queued."""
         with self._changed:
-            mine = (head for head in self._queue if head.block.turn is not None and head.block.turn.number == turn)
-            return sum(len(head.block.audio) - head.played for head in mine)
+            return sum(len(head.block.audio) - head.played for head in self._queue if head.block.turn is turn)
 
     # -- recording and closing
 
@@ -246,7 +245,7 @@ class Player:
             begun.append((offset, picture))
         self._forget_unseen()
         if block.turn is not None:
-            self._note_span(block.turn.number, count)
+            self._note_span(block.turn, count)
         if self._tap:
             self._unconfirmed.append((self._position, Played(out[:count].copy(), tuple(begun), block.turn)))
         self._position += count
@@ -260,8 +259,8 @@ class Player:
         while len(self._coming) > _KEPT_COMING_S * self._media.fps:
             self._coming.popleft()
 
-    def _note_span(self, turn: int, count: int) -> None:
-        if self._spans and self._spans[-1].turn == turn and self._spans[-1].end == self._position:
+    def _note_span(self, turn: Turn, count: int) -> None:
+        if self._spans and self._spans[-1].turn is turn and self._spans[-1].end == self._position:
             self._spans[-1] = _Span(turn, self._spans[-1].start, self._position + count)
         else:
             self._spans.append(_Span(turn, self._position, self._position + count))

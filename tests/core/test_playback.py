@@ -30,7 +30,7 @@ class Rig:
         self.performer = PaintingPerformer(**performer)
         self.renderer = Renderer(
             lambda: self.performer,
-            lambda: np.zeros((8, 8, 3), np.uint8),
+            lambda performer: performer.prepare(np.zeros((8, 8, 3), np.uint8)),
             self.track,
             self.player.put,
             self.events,
@@ -117,11 +117,11 @@ def test_a_cancelled_turn_never_reaches_the_speaker(rig: Rig) -> None:
     turn.cancel()
     rig.track.drop(turn)
     rig.player.cut(turn)
-    heard_before = rig.player.heard(1, rig.clock.position)
+    heard_before = rig.player.heard(turn, rig.clock.position)
     before = len(rig.sound)
     rig.crank(1.0)
     assert not np.abs(rig.sound[before:]).any()
-    assert rig.player.heard(1, rig.clock.position) == heard_before
+    assert rig.player.heard(turn, rig.clock.position) == heard_before
 
 
 def test_a_block_of_a_cancelled_turn_is_refused_after_the_wait(rig: Rig) -> None:
@@ -140,11 +140,12 @@ def test_a_block_of_a_cancelled_turn_is_refused_after_the_wait(rig: Rig) -> None
 
 
 def test_what_was_flushed_counts_as_not_heard(rig: Rig) -> None:
-    rig.say(Turn(1, "hi"), 2.0)
+    turn = Turn(1, "hi")
+    rig.say(turn, 2.0)
     rig.crank(1.0)
-    handed_out = rig.player.heard(1, 1 << 60)
+    handed_out = rig.player.heard(turn, 1 << 60)
     rig.player.skip(480)
-    assert rig.player.heard(1, 1 << 60) == handed_out - 480
+    assert rig.player.heard(turn, 1 << 60) == handed_out - 480
 
 
 def test_a_stalled_reply_is_bridged_by_silence_that_speech_replaces_at_once(rig: Rig) -> None:
@@ -156,7 +157,7 @@ def test_a_stalled_reply_is_bridged_by_silence_that_speech_replaces_at_once(rig:
     rig.crank(0.7)
     later = rig.sound[before:]
     assert np.abs(later[: RATE // 50]).max() > 0.1
-    assert rig.player.heard(1, rig.clock.position) == 2 * BLOCK
+    assert rig.player.heard(turn, rig.clock.position) == 2 * BLOCK
 
 
 def test_the_end_of_a_reply_is_padded_to_a_block_and_not_lost(rig: Rig) -> None:
@@ -229,14 +230,14 @@ def test_a_performer_that_raises_is_reopened_and_its_speech_is_not_lost(caplog: 
         done = rig.player.fill(out)
         rig.clock.set(rig.clock.position + done)
         heard = np.concatenate([heard, out[:done]])
-        if rig.player.heard(1, rig.clock.position) >= 4 * BLOCK:
+        if rig.player.heard(turn, rig.clock.position) >= 4 * BLOCK:
             break
         if not done:
             waited.wait(0.002)
     rig.renderer.stop()
     rig.player.close()
     worker.join(5)
-    assert rig.player.heard(1, rig.clock.position) == 4 * BLOCK
+    assert rig.player.heard(turn, rig.clock.position) == 4 * BLOCK
     assert len(rig.performer.performances) == 2
     assert [event.problem.value for event in rig.events.seen] == ["picture_restarted"]
     caplog.clear()

@@ -1,0 +1,194 @@
+"""Who speaks now: turns, barge-in in five steps, failures that lose nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.errors import Problem, ServerError
+from core.events import Failed, Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
+from core.media import AudioChunk
+from tests.fakes import ScriptedDialogue
+from tests.rig import ConversationRig
+
+LONG = (("First sentence of the reply. ", 2.0), ("Second sentence of it. ", 2.0), ("And the third.", 2.0))
+
+
+@pytest.fixture
+def rig() -> ConversationRig:
+    rig = ConversationRig()
+    rig.crank(0.5)
+    return rig
+
+
+def statuses(rig: ConversationRig) -> list[Status]:
+    return [event.status for event in rig.events.of(StatusChanged)]
+
+
+def test_spoken_words_are_answered_after_half_a_second_of_silence(rig: ConversationRig) -> None:
+    rig.speak(2.0)
+    rig.crank(0.3)
+    assert not rig.dialogue.started
+    assert len(rig.dialogue.anticipated) == 1, "recognition begins at 200 ms of silence"
+    rig.crank(0.4)
+    (turn,) = rig.dialogue.started
+    assert isinstance(turn.speech, AudioChunk)
+    assert 2.2 < len(turn.speech.samples) / 16_000 < 2.8, "pre-roll, speech, and a little of the silence"
+    rig.crank(4.0)
+    assert statuses(rig) == [Status.READY, Status.LISTENING, Status.THINKING, Status.SPEAKING, Status.READY]
+
+
+def test_recognition_is_thrown_away_when_speech_goes_on(rig: ConversationRig) -> None:
+    rig.speak(1.0)
+    rig.crank(0.3)
+    rig.speak(1.0)
+    rig.crank(0.8)
+    (turn,) = rig.dialogue.started
+    assert len(rig.dialogue.anticipated) == 2
+    assert rig.dialogue.anticipated[1].start == turn.speech.start
+    assert len(turn.speech.samples) / 16_000 > 2.2
+
+
+def test_a_typed_turn_is_answered_and_measured(rig: ConversationRig) -> None:
+    rig.session.say("Hello")
+    rig.crank(4.0)
+    assert rig.events.of(UserSpoke)[0].text == "Hello"
+    assert rig.events.of(Replying)[-1] == Replying(1, "Hello there. How are you?", done=True)
+    (measured,) = rig.events.of(TurnMeasured)
+    assert measured.typed
+    assert 0 < measured.response_s < 0.3
+
+
+def test_barge_in_silences_the_avatar_within_150_ms_of_the_decision(rig: ConversationRig) -> None:
+    rig.dialogue.pieces = LONG
+    rig.session.say("Tell me")
+    rig.crank(3.0)
+    began = rig.time
+    assert rig.loud(began - 0.1, began)
+    rig.speak(1.0)
+    (cut,) = rig.events.of(Interrupted)
+    assert rig.dialogue.cancelled == [rig.dialogue.started[0]]
+    assert not rig.loud(began + 0.256 + 0.15, rig.time), "256 ms of speech decide, 150 ms to silence"
+    assert cut.heard.startswith("First sentence of the reply. Second")
+    assert cut.heard + cut.unheard == "".join(text for text, _ in LONG)
+
+
+def test_what_was_heard_is_what_left_the_loudspeaker(rig: ConversationRig) -> None:
+    rig.dialogue.pieces = LONG
+    rig.session.say("Tell me")
+    rig.crank(2.5)
+    rig.session.interrupt()
+    rig.crank(0.5)
+    (cut,) = rig.events.of(Interrupted)
+    sounding = np.flatnonzero(np.abs(rig.sound) > 0.005)
+    assert cut.heard_s == pytest.approx((sounding[-1] - sounding[0]) / 24_000, abs=0.01)
+
+
+def test_the_model_is_told_what_was_heard_not_what_was_generated(rig: ConversationRig) -> None:
+    rig.dialogue.pieces = LONG
+    rig.session.say("Tell me")
+    rig.crank(2.6)
+    rig.session.interrupt()
+    rig.session.say("And now?")
+    rig.crank(0.5)
+    told = rig.dialogue.histories[1]
+    assert [message.role for message in told] == ["user", "assistant"]
+    assert told[0].text == "Tell me"
+    (cut,) = rig.events.of(Interrupted)
+    assert told[1].text == cut.heard.strip()
+    assert "third" not in told[1].text
+
+
+def test_recognised_words_take_their_place_in_the_history(rig: ConversationRig) -> None:
+    rig.speak(1.0)
+    rig.crank(4.0)
+    rig.session.say("Next")
+    rig.crank(0.5)
+    assert [message.text for message in rig.dialogue.histories[1]] == ["what was said", "Hello there. How are you?"]
+
+
+def test_a_failure_keeps_the_question_and_retry_asks_it_again() -> None:
+    error = ServerError(Problem.ENDPOINT_UNREACHABLE, "No.", "Try again.")
+    rig = ConversationRig(ScriptedDialogue(pieces=(), error=error))
+    rig.session.say("Important question")
+    rig.crank(0.5)
+    (failed,) = rig.events.of(Failed)
+    assert failed.turn == 1
+    assert statuses(rig)[-1] is Status.NOT_CONNECTED
+    rig.dialogue.error, rig.dialogue.pieces = None, (("Now I can.", 0.5),)
+    rig.session.retry()
+    rig.crank(2.0)
+    assert rig.dialogue.started[1].speech == "Important question"
+    assert rig.dialogue.histories[1] == [], "the question is asked once, not twice"
+    assert rig.events.of(Replying)[-1].text == "Now I can."
+    assert statuses(rig)[-1] is Status.READY
+
+
+def test_the_built_in_companion_can_answer_instead() -> None:
+    error = ServerError(Problem.ENDPOINT_UNREACHABLE, "No.", "Try again.")
+    rig = ConversationRig(ScriptedDialogue(pieces=(), error=error))
+    rig.session.say("Anybody?")
+    rig.crank(0.5)
+    rig.session.answer_here()
+    rig.crank(2.0)
+    assert rig.here.started[0].speech == "Anybody?"
+    assert rig.events.of(Replying)[-1].text == "I answer from here."
+
+
+def test_a_busy_endpoint_is_asked_again_when_it_said_so() -> None:
+    error = ServerError(Problem.ENDPOINT_BUSY, "Busy.", "Wait.", retry_after_s=2.0)
+    rig = ConversationRig(ScriptedDialogue(pieces=(), error=error))
+    rig.session.say("Hello")
+    rig.crank(1.0)
+    assert statuses(rig)[-1] is Status.RECONNECTING
+    assert len(rig.dialogue.started) == 1
+    rig.dialogue.error, rig.dialogue.pieces = None, (("Yes.", 0.5),)
+    rig.crank(2.0)
+    assert len(rig.dialogue.started) == 2
+
+
+def test_a_reply_cut_by_the_server_plays_to_its_end_and_is_offered_again() -> None:
+    error = ServerError(Problem.ANSWER_CUT, "The answer broke off half-way.", "Ask again.")
+    rig = ConversationRig(ScriptedDialogue(pieces=(("Half of the", 1.0),), error=error))
+    rig.session.say("Hello")
+    rig.crank(3.0)
+    assert rig.loud(0.0, 3.0)
+    done = rig.events.of(Replying)[-1]
+    assert done.done
+    assert done.text == "Half of the"
+    assert rig.session.history.entries[-1].cut
+
+
+def test_muting_the_microphone_ends_what_was_being_said(rig: ConversationRig) -> None:
+    rig.speak(1.0)
+    rig.session.set_microphone(False)
+    rig.crank(1.0)
+    assert not rig.dialogue.started
+    assert statuses(rig)[-1] is Status.MICROPHONE_OFF
+    rig.session.say("Typed all the same")
+    rig.crank(0.5)
+    assert len(rig.dialogue.started) == 1
+
+
+def test_holding_the_key_takes_the_floor_and_letting_go_gives_it_back(rig: ConversationRig) -> None:
+    rig.session.hold(True)
+    rig.crank(0.1)
+    assert statuses(rig)[-1] is Status.LISTENING
+    rig.speak(0.5)
+    rig.crank(1.0)
+    assert not rig.dialogue.started, "silence does not end a held turn"
+    rig.session.hold(False)
+    rig.crank(0.1)
+    assert len(rig.dialogue.started) == 1
+
+
+def test_closing_in_mid_reply_keeps_what_was_heard(rig: ConversationRig) -> None:
+    rig.dialogue.pieces = LONG
+    rig.session.say("Tell me")
+    rig.crank(2.6)
+    rig.session.conversation.stop()
+    rig.session.conversation.run()
+    last = rig.session.history.entries[-1]
+    assert last.role == "assistant"
+    assert last.text.startswith("First sentence of the reply.")
+    assert last.cut

@@ -41,6 +41,7 @@ MIN_SURE = 0.93
 """Least confidence of the landmark network; a covered or strange face gets less."""
 MIN_SHARPNESS = 4.0
 
+
 @dataclass(frozen=True, eq=False)
 class PortraitIdentity:
     """A portrait, ready to be moved. Immutable."""

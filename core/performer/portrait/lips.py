@@ -13,8 +13,9 @@ import numpy as np
 
 from core.performer.portrait.field import field_at, grid, turned_around
 from core.performer.portrait.mesh import JAW, LEFT_EYE, LOWER_LIP, OUTER_LIPS, RIGHT_EYE, UPPER_LIP
-from core.performer.portrait.mouth import UPPER_EDGE, draw_inside, light_of, place, shrunk
+from core.performer.portrait.mouth import ENAMEL, UPPER_EDGE, draw_inside, light_of, place, shrunk
 from core.performer.portrait.seam import lips_part
+from core.performer.portrait.teeth import OwnTeeth
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,17 +51,19 @@ class Lips:
         at = grid(*self._origin, *self._nodes, STRIDE)
         self._upper_edge, self._lower_edge = points[list(UPPER_LIP), :2], points[list(LOWER_LIP), :2]
         self._open = lips_part(points)
-        self._own = _own_inside(self._upper_edge, self._lower_edge, self._side) if self._open else None
+        self._own = OwnTeeth(identity) if self._open else None
         self._fields = [
             field_at(at.reshape(-1, 2), points, pose, depth, self._held(at, above).reshape(-1, 2))
             for above in (True, False)
         ]
         middle = (self._upper_edge[5] + self._lower_edge[5]) / 2
-        if self._open:
-            middle = self._lower_edge[5] - np.array([0, UPPER_EDGE * pose.scale], np.float32)
+        self._bite = 0.0
+        if self._open:  # the upper teeth end where the lower lip hides them, and the lower ones begin there
+            self._bite = UPPER_EDGE * pose.scale
+            middle = self._lower_edge[5] - np.array([0, self._bite], np.float32)
         teeth_depth = points[list(UPPER_LIP), 2].mean() + DEPTH * pose.scale
         self._teeth_arm = np.append(middle, teeth_depth).astype(np.float32) - pose.origin
-        self._inside = shrunk(draw_inside(_light(identity)), pose.scale)
+        self._inside = shrunk(draw_inside(_light(identity, self._own)), pose.scale)
         self._around = np.array(sorted({*OUTER_LIPS, *UPPER_LIP, *LOWER_LIP, *JAW}))
 
     def paint(self, frame: Pixels, still: Pixels, flesh: Floats, turn: Floats, shift: Floats) -> None:
@@ -79,7 +82,7 @@ class Lips:
         cover_upper = self._cover(sources[0], self._upper_edge, 1.0)
         cover_lower = self._cover(sources[1], self._lower_edge, -1.0)
         gap = cv2.GaussianBlur((1 - cover_upper) * (1 - cover_lower), (3, 3), 0)
-        behind = self._behind(at, still, flesh, turn, shift, gap)
+        behind = self._behind(at, flesh, turn, shift, gap)
         seen = lower + (upper - lower) * cover_upper[..., None]
         seen += (behind - seen) * gap[..., None]
         part = frame[top:bottom, left:right]
@@ -110,19 +113,19 @@ class Lips:
     def _cover(self, source: Floats, edge: Floats, sign: float) -> Floats:
         """How much of each pixel the layer covers, from where it comes: `sign` 1 for what lies above `edge`."""
         line = np.interp(source[..., 0], edge[:, 0], edge[:, 1])
-        overlap = 0.5 if sign > 0 or self._open else 1.5  # the lower layer reaches under the upper one: lips that touch leave no gap
+        within = (source[..., 0] > edge[0, 0]) & (source[..., 0] < edge[-1, 0])
+        reach = 0.5 if self._open else 1.5  # under the upper layer, so that lips that touch leave no gap
+        overlap = 0.5 if sign > 0 else np.where(within, reach, 1.5)
         return np.clip((line - source[..., 1]) * sign + overlap, 0, 1).astype(np.float32)
 
-    def _behind(
-        self, at: Floats, still: Pixels, flesh: Floats, turn: Floats, shift: Floats, gap: Floats
-    ) -> Floats:
+    def _behind(self, at: Floats, flesh: Floats, turn: Floats, shift: Floats, gap: Floats) -> Floats:
         """What is seen between the lips: cavity, lower jaw, upper jaw, shaded by the lips."""
         pose = self._identity.pose
         corner = at[0, 0]
         size = (at.shape[1], at.shape[0])
         frame = (np.eye(2, 3, dtype=np.float32) + turn) @ pose.rotation[:, :2] * pose.scale
         skull = (self._teeth_arm + pose.origin)[:2] + turn @ self._teeth_arm + shift - corner
-        jaw = skull + flesh[list(JAW)].mean(0)
+        jaw = skull + flesh[list(JAW)].mean(0) + np.array([0, self._bite], np.float32)
         seen = np.broadcast_to(self._inside.cavity, (*gap.shape, 3)).astype(np.float32)
         for layer, where in ((self._inside.lower, jaw), (self._inside.upper, skull)):
             placed = place(layer, np.column_stack([frame, where]), size)
@@ -130,30 +133,16 @@ class Lips:
         soft = cv2.GaussianBlur(gap, (0, 0), 0.012 * pose.scale)
         seen = seen * (0.35 + 0.65 * np.clip(1.5 * soft, 0, 1))[..., None]
         if self._own is not None:
-            own, cover = self._own_moved(still, turn, shift, corner, size)
+            parted = float(np.abs(flesh[list(UPPER_LIP)] - flesh[list(LOWER_LIP)]).max())
+            own, cover = self._own.moved(self._skull_moved(turn, shift, corner), size, parted)
             seen += (own - seen) * cover[..., None]
         return seen
 
-    def _own_moved(
-        self, still: Pixels, turn: Floats, shift: Floats, corner: Floats, size: tuple[int, int]
-    ) -> tuple[Floats, Floats]:
-        """What the picture itself shows between the lips, moved with the skull, and its cover."""
-        arm = self._teeth_arm
-        linear = np.eye(2, dtype=np.float32) + turn[:, :2]
-        offset = turn @ np.array([0, 0, arm[2]], np.float32) - turn[:, :2] @ self._identity.pose.origin[:2] + shift
-        matrix = np.column_stack([linear, offset - corner]).astype(np.float32)
-        own = cv2.warpAffine(still, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        return own.astype(np.float32), cv2.warpAffine(self._own, matrix, size, flags=cv2.INTER_LINEAR)
-
-
-def _own_inside(upper: Floats, lower: Floats, side: int) -> Floats:
-    """Cover [side, side] of what shows between the resting lips."""
-    x = np.arange(side, dtype=np.float32)
-    y = x[:, None]
-    above = np.interp(x, upper[:, 0], upper[:, 1])[None]
-    below = np.interp(x, lower[:, 0], lower[:, 1])[None]
-    inside = np.clip(np.minimum(y - above, below - y) + 1.5, 0, 1)
-    return (inside * ((x > upper[0, 0]) & (x < upper[-1, 0]))).astype(np.float32)
+    def _skull_moved(self, turn: Floats, shift: Floats, corner: Floats) -> Floats:
+        """The affine map [2, 3] from the resting picture to the part drawn, for what lies at the teeth's depth."""
+        depth = np.array([0, 0, self._teeth_arm[2]], np.float32)
+        offset = turn @ depth - turn[:, :2] @ self._identity.pose.origin[:2] + shift - corner
+        return np.column_stack([np.eye(2, dtype=np.float32) + turn[:, :2], offset]).astype(np.float32)
 
 
 def _feather(height: int, width: int) -> Floats:
@@ -162,8 +151,10 @@ def _feather(height: int, width: int) -> Floats:
     return np.clip(np.minimum(x[None], y[:, None]), 0, 1)[..., None].astype(np.float32)
 
 
-def _light(identity: PortraitIdentity) -> Floats:
-    """The light on the teeth, from the whites of the eyes and the cheeks."""
+def _light(identity: PortraitIdentity, own: OwnTeeth | None) -> Floats:
+    """The light on the teeth: as their own show it, else from the whites of the eyes and the cheeks."""
+    if own is not None and own.light is not None:
+        return np.clip(own.light / ENAMEL, 0.3, 1.05).astype(np.float32)
     picture, points = identity.picture, identity.landmarks
     mask = np.zeros(picture.shape[:2], np.uint8)
     for upper, lower in (RIGHT_EYE, LEFT_EYE):

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 WIDE_OPEN = 0.045
 """Lips traced farther apart than this, in face heights, are parted whatever their colours say."""
-TEETH_SHARE = 0.22
+TEETH_SHARE = 0.15
 """Share of what lies between the lips that must look like teeth for the mouth to count as open."""
+LEAST_RED = 8.0
+"""Redness of lips (Lab's a) below which colour tells nothing, as in a grey picture."""
 REACH = 0.022
 """How far from the trace, in face heights, an edge is looked for."""
 
@@ -60,21 +62,35 @@ def lips_part(landmarks: Floats) -> bool:
     return bool(np.any(landmarks[list(LOWER_LIP), 1] - landmarks[list(UPPER_LIP), 1] > 0.5))
 
 
+def paleness(picture: Pixels, landmarks: Floats) -> Floats:
+    """How much each pixel looks like teeth beside this mouth's lips, [h, w] in 0..1."""
+    return _against_lips(picture, landmarks)[0]
+
+
 def _inside(picture: Pixels, landmarks: Floats) -> tuple[Floats, float]:
     """How little each pixel looks like this mouth's lips (0..1), and the share of teeth between the traced edges."""
-    outline = landmarks[list(OUTER_LIPS), :2]
+    pale, dark = _against_lips(picture, landmarks)
+    opening = _opening(picture, landmarks) > 0
+    return np.maximum(pale, dark), float(pale[opening].mean()) if opening.any() else 0.0
+
+
+def _against_lips(picture: Pixels, landmarks: Floats) -> tuple[Floats, Floats]:
+    """How far each pixel is paler, and how far darker, than the lips."""
+    lips = _filled(picture.shape[:2], landmarks[list(OUTER_LIPS), :2])
+    ring = (lips > 0) & (_opening(picture, landmarks) == 0)
+    soft = cv2.GaussianBlur(picture, (0, 0), 0.7).astype(np.float32) / 255
+    bright, red, _ = cv2.split(cv2.cvtColor(soft, cv2.COLOR_RGB2LAB))
+    lip_red, lip_bright = float(np.median(red[ring])), float(np.median(bright[ring]))
+    dark = np.clip((0.72 * lip_bright - bright) / (0.2 * lip_bright), 0, 1).astype(np.float32)
+    if lip_red < LEAST_RED:
+        return np.zeros_like(dark), dark
+    pale = np.clip((0.78 - red / lip_red) / 0.2, 0, 1) * np.clip((bright - lip_bright + 10) / 6, 0, 1)
+    return pale.astype(np.float32), dark
+
+
+def _opening(picture: Pixels, landmarks: Floats) -> npt.NDArray[np.uint8]:
     between = np.concatenate([landmarks[list(UPPER_LIP), :2], landmarks[list(LOWER_LIP), :2][::-1]])
-    lips, opening = (_filled(picture.shape[:2], shape) for shape in (outline, between))
-    values = cv2.GaussianBlur(picture, (0, 0), 0.7).astype(np.float32)
-    bright = values.max(2)
-    colour = (bright - values.min(2)) / np.maximum(bright, 1)
-    ring = (lips > 0) & (opening == 0)
-    lip_colour, lip_bright = float(np.median(colour[ring])), float(np.median(bright[ring]))
-    pale = np.clip((0.8 * lip_colour - colour) / (0.3 * lip_colour), 0, 1)
-    pale = pale * np.clip((bright - 0.6 * lip_bright) / (0.15 * lip_bright), 0, 1)
-    dark = np.clip((0.6 * lip_bright - bright) / (0.25 * lip_bright), 0, 1)
-    teeth = float(pale[opening > 0].mean()) if opening.any() else 0.0
-    return np.maximum(pale, dark).astype(np.float32), teeth
+    return _filled(picture.shape[:2], between)
 
 
 def _filled(shape: tuple[int, ...], outline: Floats) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The demo that `make run` gives where there is no screen: a short conversation, kept as a film and a sheet of stills."""
+"""What `make run` gives where there is no screen: a short conversation, kept as a film and a sheet of stills."""
 
 from __future__ import annotations
 

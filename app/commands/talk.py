@@ -74,11 +74,11 @@ class _Heard:
     over: bool = False
     problem: str = ""
     asked_again: bool = False
-    """The endpoint was busy and the conversation will ask it once more, as another turn."""
+    """The endpoint was busy and the conversation will ask it once more."""
     stages: dict[str, float] = field(default_factory=lambda: dict[str, float]())
 
     def take(self, event: SessionEvent) -> None:
-        """A later turn (speech in two parts, an endpoint asked again) takes the place of the one before."""
+        """A later turn (the person spoke in two parts) takes the place of the one before."""
         if isinstance(event, UserSpoke | Replying) and event.turn > self.number:
             self.number, self.over, self.cut, self.avatar = event.turn, False, False, ""
             self.problem, self.asked_again = "", False
@@ -86,6 +86,8 @@ class _Heard:
             case UserSpoke(text=text) if text:
                 self.user.append(text)
             case Replying(turn=turn, text=text, done=done) if turn == self.number:
+                if self.asked_again and text:
+                    self.asked_again, self.problem = False, ""
                 self.avatar, self.over = text, done and not self.asked_again
             case Interrupted(turn=turn, heard=heard) if turn == self.number:
                 self.avatar, self.cut, self.over = heard, True, True
@@ -214,7 +216,6 @@ class Talk:
         marks = {name: since.get(step) for name, step in _MARKS.items()}
         if marks["end_of_speech"] is None:
             marks["end_of_speech"] = marks["end_of_turn"]
-        heard_samples = self._session.player.heard(heard.number, self._session.clock.position)
         user = said if isinstance(said, str) else " ".join(heard.user)
         for line in (f"{self._session.avatar_name}  {heard.avatar}", heard.problem):
             if line:
@@ -225,12 +226,20 @@ class Talk:
             spoken=isinstance(said, Path),
             marks=marks,
             stages=heard.stages,
-            heard_s=heard_samples / self._session.media.sample_rate,
+            heard_s=self._heard_s(heard.number),
             complete=heard.over and not heard.cut and not heard.problem,
             underruns=after.underruns - underruns,
             dropped_frames=after.dropped - dropped,
             problem=heard.problem,
         )
+
+    def _heard_s(self, number: int) -> float:
+        """Seconds of the reply that left the loudspeaker, without the silence that fills its last block."""
+        spoken = self._session.conversation.spoken
+        if spoken is None or spoken.turn.number != number:
+            return 0.0
+        heard = self._session.player.heard(spoken.turn, self._session.clock.position)
+        return min(heard, sum(samples for _, samples in spoken.pieces)) / self._session.media.sample_rate
 
 
 def _late(title: str) -> LiveTalkError:

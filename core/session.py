@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from core.audio.sound import SoundLoop
 from core.clock import SampleClock
@@ -66,6 +66,21 @@ class Caption:
 
     text: str
     by_user: bool = False
+
+
+@dataclass(frozen=True)
+class TranscriptEntry:
+    """What one side said, for a window that shows an earlier conversation. `unheard` was cut off by the person;
+    `answered` is False for a question without a reply."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    unheard: str
+    time: datetime
+    turn: int
+    cut: bool
+    answered: bool
+    private: bool
 
 
 @dataclass(frozen=True)
@@ -224,6 +239,24 @@ class Session:
         if not unsaid.strip() and heard >= sum(samples for _, samples in spoken.pieces):
             return None
         return Caption(_sentence(said, unsaid))
+
+    def transcript(self) -> list[TranscriptEntry]:
+        """What was said so far, oldest first."""
+        entries = self.history.entries
+        replied = {entry.turn for entry in entries if entry.role == "assistant"}
+        return [
+            TranscriptEntry(
+                entry.role,
+                entry.text,
+                entry.full_text[len(entry.text) :] if entry.cut else "",
+                datetime.fromisoformat(entry.started),
+                entry.turn,
+                entry.cut,
+                entry.turn in replied,
+                self.history.private,
+            )
+            for entry in entries
+        ]
 
     @property
     def avatar_name(self) -> str:

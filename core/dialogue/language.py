@@ -9,11 +9,12 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from core.dialogue.protocol import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from core.dialogue.protocol import Message
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SYSTEM = "You are a friendly companion. You reply in one or two short sentences."
@@ -33,6 +34,8 @@ _CONTEXT = 1024
 _TOKENS = 56
 _REMEMBERED = 4
 _LONGEST_MESSAGE = 240
+_READ_AT_ONCE = 180
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-"})
 
 
 class LanguageModel:
@@ -58,9 +61,13 @@ class LanguageModel:
             raise ValueError(f"the language model in {folder} cannot be loaded: {error}") from error
         self._seed = seed
 
-    def read(self, conversation: Sequence[Message]) -> None:
-        """Take in `conversation` ahead of time, so that the next answer to it begins sooner."""
-        self._complete(_prompt(conversation), 1, lambda _: False)
+    def learn(self, conversation: Sequence[Message]) -> Iterator[None]:
+        """Read `conversation` ahead of time, so that the answer to what follows it begins sooner. One step takes some
+        tenths of a second, so that whoever drives it can turn to something else in between."""
+        text = _prompt(conversation, answering=False)
+        for end in range(_READ_AT_ONCE, len(text) + _READ_AT_ONCE, _READ_AT_ONCE):
+            self._complete(text[:end], 1, lambda _: False)
+            yield
 
     def answer(self, conversation: Sequence[Message], begun: str, hear: Callable[[str], bool]) -> None:
         """Call `hear` with each piece of the answer to the last message, until the answer ends or `hear` is False.
@@ -104,15 +111,18 @@ def _parameters(xllamacpp: Any, path: Path) -> Any:  # the package has no types
     return parameters
 
 
-def _prompt(conversation: Sequence[Message]) -> str:
+def _prompt(conversation: Sequence[Message], *, answering: bool = True) -> str:
     """The conversation's end in the model's chat format, behind the examples of manner."""
     turns = [("system", _SYSTEM)]
     for said, answered in _MANNER:
         turns += [("user", said), ("assistant", answered)]
-    turns += [(message.role, _plain(message.text)) for message in conversation[-_REMEMBERED - 1 :]]
-    return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns) + "<|im_start|>assistant\n"
+    kept = conversation[-_REMEMBERED - 1 :] if answering else conversation[-_REMEMBERED:]
+    turns += [(message.role, _plain(message.text)) for message in kept]
+    text = "".join(f"<|im_start|>{role}\n{words}<|im_end|>\n" for role, words in turns)
+    return text + ("<|im_start|>assistant\n" if answering else "<|im_start|>user\n")
 
 
 def _plain(text: str) -> str:
-    """One line of ordinary length, with nothing in it that the chat format would take for its own."""
-    return " ".join(text.replace("<|", " ").replace("|>", " ").split())[:_LONGEST_MESSAGE]
+    """The end of `text` in one line of letters the model knows, with nothing the chat format would take for its own."""
+    letters = text.translate(_QUOTES).encode("ascii", "ignore").decode()
+    return " ".join(letters.replace("<|", " ").replace("|>", " ").split())[-_LONGEST_MESSAGE:]

@@ -136,4 +136,6 @@ def _stammers(text: str) -> bool:
 
 def _is_abbreviation(before: str) -> bool:
     word = before.rsplit(None, 1)[-1].lower().lstrip("(\"'") if before.split() else ""
-    return word in _ABBREVIATIONS or bool(re.fullmatch(r"[a-z]|\d{1,2}", word) and word != "i" and len(before.split()) == 1)
+    return word in _ABBREVIATIONS or bool(
+        re.fullmatch(r"[a-z]|\d{1,2}", word) and word != "i" and len(before.split()) == 1
+    )

@@ -246,7 +246,8 @@ class Theme(QObject):
         self._system_font = QFont(app.font())
         hints = app.styleHints()
         hints.colorSchemeChanged.connect(self.apply)
-        hints.accessibility().contrastPreferenceChanged.connect(self.apply)
+        self._accessibility = hints.accessibility()  # kept: PySide loses the object with its last reference
+        self._accessibility.contrastPreferenceChanged.connect(self.apply)
         app.setStyle(QStyleFactory.create("Fusion"))
         self.apply()
 
@@ -269,7 +270,7 @@ class Theme(QObject):
         return "light" if self._app.styleHints().colorScheme() == Qt.ColorScheme.Light else "dark"
 
     def _wanted_contrast(self) -> tuple[str, ...]:
-        asked = self._app.styleHints().accessibility().contrastPreference() == Qt.ContrastPreference.HighContrast
+        asked = self._accessibility.contrastPreference() == Qt.ContrastPreference.HighContrast
         return ("contrast",) if (asked if self._contrast is None else self._contrast) else ()
 
     def _typeface(self) -> QFont:

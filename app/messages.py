@@ -1,0 +1,138 @@
+"""Failed becomes a problem: what happened, what to do, and the actions that do it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
+
+from core.errors import Problem
+
+if TYPE_CHECKING:
+    from core.events import Crashed, Failed, RecordingSaved
+
+
+class Action(enum.Enum):
+    """What a button of a problem or notice does; the window knows how."""
+
+    RETRY = "retry"
+    ANSWER_HERE = "answer_here"
+    OPEN_SETTINGS = "open_settings"
+    CHECK_MICROPHONE = "check_microphone"
+    CHECK_LOUDSPEAKER = "check_loudspeaker"
+    CHANGE_DEVICE = "change_device"
+    OPEN_IMAGE = "open_image"
+    CHOOSE_FOLDER = "choose_folder"
+    SHOW_FILE = "show_file"
+    RESTART = "restart"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A button: its words and what it does."""
+
+    words: str
+    action: Action
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the window shows for an event. `problem` tells whether a message is the same one again."""
+
+    problem: Problem | None
+    title: str
+    advice: str
+    offers: tuple[Offer, ...]
+    detail: str = ""
+    grave: bool = True
+
+
+_RETRY = Offer(QT_TRANSLATE_NOOP("Message", "Retry"), Action.RETRY)
+_HERE = Offer(QT_TRANSLATE_NOOP("Message", "Answer from this computer"), Action.ANSWER_HERE)
+_OPEN_SETTINGS = Offer(QT_TRANSLATE_NOOP("Message", "Open settings"), Action.OPEN_SETTINGS)
+_SETTINGS = Offer(QT_TRANSLATE_NOOP("Message", "Settings…"), Action.OPEN_SETTINGS)
+_TRY_ANOTHER = Offer(QT_TRANSLATE_NOOP("Message", "Try another…"), Action.OPEN_IMAGE)
+_SHOW_FILE = Offer(QT_TRANSLATE_NOOP("Message", "Show file"), Action.SHOW_FILE)
+_FOLDER = Offer(QT_TRANSLATE_NOOP("Message", "Choose another folder…"), Action.CHOOSE_FOLDER)
+_OK = Offer(QT_TRANSLATE_NOOP("Message", "OK"), Action.CLOSE)
+_OFFERS: dict[Problem, tuple[Offer, ...]] = {
+    Problem.ENDPOINT_SILENT: (_RETRY, _HERE, _SETTINGS),
+    Problem.ENDPOINT_UNREACHABLE: (_RETRY, _HERE, _SETTINGS),
+    Problem.ENDPOINT_BUSY: (Offer(QT_TRANSLATE_NOOP("Message", "Try now"), Action.RETRY), _HERE),
+    Problem.ENDPOINT_REFUSED: (_OPEN_SETTINGS, _RETRY, _HERE),
+    Problem.KEY_REFUSED: (_OPEN_SETTINGS, _HERE),
+    Problem.ANSWER_CUT: (Offer(QT_TRANSLATE_NOOP("Message", "Ask again"), Action.RETRY),),
+    Problem.NO_MICROPHONE: (Offer(QT_TRANSLATE_NOOP("Message", "Check again"), Action.CHECK_MICROPHONE),),
+    Problem.NO_LOUDSPEAKER: (Offer(QT_TRANSLATE_NOOP("Message", "Check again"), Action.CHECK_LOUDSPEAKER),),
+    Problem.DEVICE_LOST: (Offer(QT_TRANSLATE_NOOP("Message", "Change…"), Action.CHANGE_DEVICE),),
+    Problem.PICTURE_REFUSED: (_TRY_ANOTHER,),
+    Problem.PICTURE_UNREADABLE: (_TRY_ANOTHER,),
+    Problem.PICTURE_RESTARTED: (),
+    Problem.DISK_FULL: (_SHOW_FILE, _FOLDER),
+    Problem.FOLDER_UNWRITABLE: (_FOLDER,),
+    Problem.RECORDING_FAILED: (_SHOW_FILE, _FOLDER),
+    Problem.SETTINGS_BROKEN: (_SHOW_FILE,),
+    Problem.SETTINGS_NEWER: (_SHOW_FILE,),
+}
+"""What may be done about each problem; OK where nothing is listed."""
+_NOT_GRAVE = {
+    Problem.DEVICE_LOST,
+    Problem.PICTURE_RESTARTED,
+    Problem.NO_KEYRING,
+    Problem.NO_OPENGL,
+    Problem.SETTINGS_NEWER,
+    Problem.ENDPOINT_BUSY,
+}
+_QUESTION_KEPT = {Problem.ENDPOINT_SILENT, Problem.ENDPOINT_UNREACHABLE, Problem.ENDPOINT_BUSY, Problem.ANSWER_CUT}
+"""Problems that end with a turn the person may want answered after all."""
+
+
+def message_for(failed: Failed) -> Message:
+    """The words and buttons for expected trouble. The first offer is the one to take."""
+    tr = QCoreApplication.translate
+    known = _OFFERS.get(failed.problem, (_OK,))
+    offers = tuple(Offer(tr("Message", offer.words), offer.action) for offer in known)
+    grave = failed.problem not in _NOT_GRAVE
+    return Message(failed.problem, failed.title, failed.advice, offers, failed.detail, grave)
+
+
+def leaves_unanswered(failed: Failed) -> bool:
+    """Whether the turn it ended waits for a retry."""
+    return failed.turn is not None and failed.problem in _QUESTION_KEPT | {
+        Problem.KEY_REFUSED,
+        Problem.ENDPOINT_REFUSED,
+    }
+
+
+def message_for_crash(crashed: Crashed) -> Message:
+    tr = QCoreApplication.translate
+    return Message(
+        Problem.UNEXPECTED,
+        tr("Message", "Something in LiveTalk stopped working."),
+        tr("Message", "What was said is kept. Start again, and the conversation goes on."),
+        (Offer(tr("Message", "Start again"), Action.RESTART),),
+        crashed.report,
+    )
+
+
+def recording_saved(saved: RecordingSaved) -> Message:
+    tr = QCoreApplication.translate
+    return Message(
+        None,
+        tr("Message", "Recording saved: {length}.").format(length=spoken_length(saved.seconds)),
+        str(saved.path.name),
+        (Offer(tr("Message", "Show"), Action.SHOW_FILE),),
+        grave=False,
+    )
+
+
+def spoken_length(seconds: float) -> str:
+    """ "4 min 12 s"."""
+    tr = QCoreApplication.translate
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes:
+        return tr("Message", "{minutes} min {seconds} s").format(minutes=minutes, seconds=rest)
+    return tr("Message", "{seconds} s").format(seconds=rest)

@@ -21,12 +21,12 @@ from core.performer.portrait.audio import Hearing, LogMel
 from core.performer.portrait.codec import CURVES, FACE_CURVES, FRAMES, LIP_CURVES
 from core.performer.portrait.motion import STYLE_WORDS, style_rows
 from core.training.life import MANNERS, Manner, People, blinks, brow_events, gaze, smoothed, wandering
-from core.training.rig import Rig
 from core.training.speech import Espeak, Phone, Utterance, flite
 from core.training.visemes import Articulation, lip_curves
 
 if TYPE_CHECKING:
     from core.media import Samples
+    from core.training.rig import Rig
 
 Floats = npt.NDArray[np.float64]
 _REST_S = 0.16
@@ -80,6 +80,7 @@ class StreamMaker:
         self._people = People.load()
         self._mel = LogMel(hearing)
         stored = tomllib.loads((Path(__file__).parent / "words.toml").read_text())
+        self._codes = {kind: codes.split() for kind, codes in stored.pop("espeak_codes").items()}
         self._words = {language: entry["words"].split() for language, entry in stored.items()}
 
     def streams(self) -> list[Stream]:
@@ -107,10 +108,19 @@ class StreamMaker:
     def _sentence(self, rng: np.random.Generator, voice: Voice) -> str:
         words = [str(w) for w in rng.choice(self._words[voice.language], int(rng.integers(3, 13)))]
         if voice.engine == "espeak" and rng.random() < 0.3:
-            words = [f"[[{_nonsense(rng)}]]" for _ in words[:7]]
+            words = [f"[[{self._nonsense(rng)}]]" for _ in words[:7]]
         if len(words) > 6:
             words[len(words) // 2] += ","
         return " ".join(words) + str(rng.choice([".", ".", "?", "!"]))
+
+    def _nonsense(self, rng: np.random.Generator) -> str:
+        """A word of espeak's own phoneme codes, so that rare sounds come as often as common ones."""
+
+        def one(kind: str) -> str:
+            return str(rng.choice(self._codes[kind]))
+
+        syllables = [one("consonants") + one("vowels") for _ in range(int(rng.integers(1, 4)))]
+        return "'" + "".join(syllables) + (one("consonants") if rng.random() < 0.4 else "")
 
     def _say(self, rng: np.random.Generator, voice: Voice) -> Utterance:
         text = self._sentence(rng, voice)
@@ -272,14 +282,6 @@ def _without_nothing(phones: list[Phone]) -> list[Phone]:
         else:
             kept.append(phone)
     return kept
-
-
-def _nonsense(rng: np.random.Generator) -> str:
-    """A word of espeak's own phoneme codes, so that rare sounds come as often as common ones."""
-    consonants = "p b m f v T D t d n l s z S Z tS dZ k g N h r w j p b m".split()
-    vowels = "a A: I i: E o: U u: V 3: aI eI oU aU OI a# @".split()
-    syllables = [str(rng.choice(consonants)) + str(rng.choice(vowels)) for _ in range(int(rng.integers(1, 4)))]
-    return "'" + "".join(syllables) + (str(rng.choice(consonants)) if rng.random() < 0.4 else "")
 
 
 def _reverberant(rng: np.random.Generator, samples: Samples) -> Samples:

@@ -71,7 +71,8 @@ def train(module: nn.Module, losses: Step, recipe: LoopRecipe, folder: Path, nam
         optimiser.step()
         _follow(average, module, min(recipe.average, (1 + step) / (10 + step)))
         if step % recipe.log_every == 0 or step + 1 == recipe.steps:
-            entry = {"step": float(step), "norm": float(norm), **{key: float(part.detach()) for key, part in parts.items()}}
+            values = {key: float(part.detach()) for key, part in parts.items()}
+            entry = {"step": float(step), "norm": float(norm), **values}
             if not all(math.isfinite(value) for value in entry.values()):
                 raise FloatingPointError(f"{name}: step {step} gave {entry}")
             log.append(entry)

@@ -107,7 +107,8 @@ def flite(text: str, voice: str, *, stretch: float = 1.0) -> Utterance:
         wave = Path(folder) / "speech.wav"
         command = ["flite", "-voice", voice, "-psdur", "--setf", f"duration_stretch={stretch}", "-t", text, "-o", wave]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        samples, rate = soundfile.read(wave, dtype="float32")
+        read, rate = soundfile.read(wave, dtype="float32")
+        samples = np.asarray(read, np.float32)
     timed: list[tuple[float, tuple[str, ...]]] = []
     start = 0.0
     for item in printed:

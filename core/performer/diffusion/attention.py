@@ -179,7 +179,9 @@ def teacher_forcing_mask(blocks: int, block_tokens: int, copies: int = 1) -> Ten
     own = index[:, None] == index[None, :]
     before = index[:, None] > index[None, :]
     nothing = torch.zeros_like(own)
-    rows = [torch.cat([before | own, *[nothing] * copies], dim=1)]
-    for copy in range(copies):
-        rows.append(torch.cat([before, *[own if other == copy else nothing for other in range(copies)]], dim=1))
-    return torch.cat(rows)
+    clean = torch.cat([before | own, *[nothing] * copies], dim=1)
+    noisy = [
+        torch.cat([before, *[own if other == copy else nothing for other in range(copies)]], dim=1)
+        for copy in range(copies)
+    ]
+    return torch.cat([clean, *noisy])

@@ -33,6 +33,8 @@ class CurveCodec(nn.Module):
     """
 
     PAST = 2
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, curves: int, width: int, hidden: int) -> None:
         super().__init__()
@@ -62,6 +64,9 @@ class CurveCodec(nn.Module):
 
 class MotionCodec(nn.Module):
     """Both codecs, the scale of the latents, and the basis that turns face curves into mesh displacements."""
+
+    latent_mean: Tensor
+    latent_std: Tensor
 
     def __init__(self, hidden: int, vertices: int = 468) -> None:
         super().__init__()

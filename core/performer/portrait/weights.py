@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import torch
 from safetensors.torch import load, save
 
 from core.errors import PerformerError, Problem
-from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec
+from core.performer.portrait.motion import MotionModel, MotionSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WEIGHTS, SPEC = "model.safetensors", "spec.json"
 REPAIR = "git checkout assets/models/portrait"
@@ -44,16 +47,10 @@ def load_weights(folder: Path) -> tuple[MotionModel, MotionSpec]:
     seen = hashlib.sha256(stored).hexdigest()
     if seen != described.get("sha256"):
         raise _damaged(f"{folder / WEIGHTS} has sha256 {seen}, the spec says {described.get('sha256')}")
-    spec = _spec(described["motion"])
+    spec = msgspec.convert(described["motion"], MotionSpec)
     model = MotionModel(spec.sizes)
     model.load_state_dict({name: tensor.to(torch.float32) for name, tensor in load(stored).items()})
     return model.requires_grad_(False).eval(), spec
-
-
-def _spec(stored: dict[str, Any]) -> MotionSpec:
-    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
-    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.pop("sizes").items()}
-    return MotionSpec(sizes=MotionSizes(**sizes), **plain)
 
 
 def _missing(error: FileNotFoundError) -> PerformerError:

@@ -1,0 +1,176 @@
+"""PortraitPerformer: any portrait speaks; motion is diffused, and the portrait is warped by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+
+from core.media import MEDIA_RATE
+from core.performer.portrait.codec import CURVES, FRAMES, LATENT, face_motion
+from core.performer.portrait.identity import SIDE, PortraitIdentity, make_identity
+from core.performer.portrait.landmarks import FaceFinder
+from core.performer.portrait.motion import MotionModel, MotionSpec, MotionStream
+from core.performer.portrait.warp import PortraitPainter
+from core.performer.portrait.weights import load_weights
+from core.performer.protocol import LatentBlock, PerformerSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from core.media import Pixels, SpeechBlock
+    from core.performer.portrait.face import FaceMotion
+    from core.performer.protocol import Frames, Identity
+
+_MOST_AMOUNT = 1.0
+_LARGEST_TURN = np.radians(6.0)
+"""Of a portrait's own pose that is told to the model; it has learned from little more."""
+_CLOSE_BEGINS, _CLOSE_FULL = 0.03, 0.09
+"""Weight of the `close` curve at which lips that rest open begin to be shut, and are shut."""
+
+
+class PortraitPerformer:
+    """The embedded avatar. `prepare` from any one thread at a time; the rest from the renderer thread.
+
+    Torch and OpenCV are told to use one thread: at these sizes a second one mostly waits for the first.
+
+    Args:
+        weights: folder with the motion model.
+        face_models: folder with the two networks that find and trace faces.
+        style: words such as "calm, smiling"; unknown ones say nothing.
+        motion_amount: how much the head and brows move, 0 (still) to 1 (lively); 0.5 is how people move.
+
+    Raises:
+        PerformerError: a model is missing or damaged.
+    """
+
+    def __init__(self, weights: Path, face_models: Path, style: str = "", motion_amount: float = 0.5) -> None:
+        torch.set_num_threads(1)
+        cv2.setNumThreads(1)
+        self._model, self._motion = load_weights(weights)
+        self._finder = FaceFinder(face_models)
+        self._style = style
+        self._gain = carriage_gain(motion_amount)
+        self.spec = performer_spec(self._motion)
+
+    def prepare(self, image: Pixels) -> Identity:
+        return make_identity(image, self._finder)
+
+    def open(self, identity: Identity, seed: int) -> PortraitPerformance:
+        if not isinstance(identity, PortraitIdentity):
+            raise TypeError(f"the portrait performer made no {type(identity).__name__}")
+        return PortraitPerformance(self._model, self._motion, identity, self._style, self._gain, seed)
+
+
+class PortraitPerformance:
+    """One portrait, alive. Renderer thread only."""
+
+    def __init__(
+        self,
+        model: MotionModel,
+        spec: MotionSpec,
+        identity: PortraitIdentity,
+        style: str,
+        gain: float,
+        seed: int,
+    ) -> None:
+        self._rest = resting_curves(identity)
+        self._stream = MotionStream(model, spec, self._rest, style, seed)
+        self._basis = model.codec.basis
+        self._closing = identity.closing
+        self._painter = PortraitPainter(identity)
+        self._gain = gain
+        self._block_frames = spec.block_frames
+        self._imagined = 0
+        self._drawn = 0
+
+    @property
+    def next_frames(self) -> int:
+        return self._block_frames
+
+    def imagine(self, block: SpeechBlock) -> LatentBlock:
+        latents = self._stream.imagine(block)
+        self._imagined += 1
+        return LatentBlock(self._imagined - 1, latents, block)
+
+    def draw(self, latents: LatentBlock) -> Frames:
+        """Frames of the block; blocks are drawn once, in the order they were imagined."""
+        assert latents.index == self._drawn, f"block {latents.index} drawn when {self._drawn} was due"
+        self._drawn += 1
+        return _Painted(self._painter.paint(self.motion(latents.latents)))
+
+    def motion(self, latents: Tensor) -> FaceMotion:
+        """What the painter is told for a block's latents."""
+        curves = self._stream.curves(latents)
+        motion = face_motion(curves, self._rest, self._basis, self._gain)
+        shut = (curves[:, CURVES.index("close")].numpy() - _CLOSE_BEGINS) / (_CLOSE_FULL - _CLOSE_BEGINS)
+        motion.displacement[:] += shut.clip(0.0, 1.0)[:, None, None] * self._closing
+        return motion
+
+    def rewind(self) -> None:
+        """Forget the block that was imagined and not drawn; nothing happens when there is none."""
+        if self._imagined > self._drawn:
+            self._stream.rewind()
+            self._imagined -= 1
+
+    def close(self) -> None:
+        """Nothing is held but memory."""
+
+
+def performer_spec(motion: MotionSpec) -> PerformerSpec:
+    """Geometry for the engine, from what the weights were trained for."""
+    assert motion.sample_rate == MEDIA_RATE, f"weights for {motion.sample_rate} samples a second"
+    return PerformerSpec(
+        name="portrait",
+        fps=motion.fps,
+        sample_rate=motion.sample_rate,
+        width=SIDE,
+        height=SIDE,
+        first_frames=motion.block_frames,
+        block_frames=motion.block_frames,
+        block_latents=motion.block_latents,
+        frames_per_latent=FRAMES,
+        latent_channels=LATENT[0],
+        latent_height=LATENT[1],
+        latent_width=LATENT[2],
+        patch=motion.sizes.transformer().patch,
+        window_blocks=motion.window_blocks,
+        sink_blocks=motion.sink_blocks,
+        sigmas=motion.sigmas,
+        timesteps=motion.timesteps,
+        lookahead=motion.hearing.ahead,
+        memory_mb=250,
+    )
+
+
+def carriage_gain(motion_amount: float) -> float:
+    """0 to 1 on the slider: none, as people move at the middle, and 1.8 times that at the end.
+
+    Raises:
+        ValueError: the amount lies outside.
+    """
+    if not 0.0 <= motion_amount <= _MOST_AMOUNT:
+        raise ValueError(f"motion amount {motion_amount} is not within 0 and {_MOST_AMOUNT}")
+    return 2.0 * motion_amount if motion_amount <= 0.5 else 1.0 + 1.6 * (motion_amount - 0.5)
+
+
+def resting_curves(identity: PortraitIdentity) -> Tensor:
+    """The curves of the portrait as it is: the reference that the model moves around, [CURVES]."""
+    rest = torch.zeros(len(CURVES))
+    for name, angle in zip(("yaw", "pitch", "roll_angle"), identity.pose.angles, strict=True):
+        rest[CURVES.index(name)] = float(np.clip(angle, -_LARGEST_TURN, _LARGEST_TURN))
+    return rest
+
+
+@dataclass(frozen=True, eq=False)
+class _Painted:
+    pixels: Pixels
+    ready: bool = True
+
+    def wait(self) -> Pixels:
+        return self.pixels

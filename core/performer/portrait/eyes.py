@@ -47,11 +47,18 @@ class Eyes:
     def __init__(self, identity: PortraitIdentity) -> None:
         self._eyes = [_Eye(identity, RIGHT_EYE, RIGHT_BROW), _Eye(identity, LEFT_EYE, LEFT_BROW)]
 
-    def paint(self, picture: Pixels, lids: Floats, gaze: Floats) -> None:
-        """Draw the eyes into the resting `picture`, in place: `lids` [2] and `gaze` [2] as in `FaceMotion`."""
+    def paint(self, picture: Pixels, lids: Floats, gaze: Floats) -> list[tuple[slice, slice]]:
+        """Draw the eyes into the resting `picture`, in place: `lids` [2] and `gaze` [2] as in `FaceMotion`.
+
+        Returns:
+            The rows and columns that were drawn.
+        """
+        drawn: list[tuple[slice, slice]] = []
         for eye, closed in zip(self._eyes, lids, strict=True):
             if abs(closed) > STILL or np.abs(gaze).max() > STILL:
                 eye.paint(picture, float(closed), gaze)
+                drawn.append(eye.part)
+        return drawn
 
 
 class _Eye:
@@ -66,8 +73,8 @@ class _Eye:
         right = min(side, int(upper[-1, 0] + 0.3 * width) + 1)
         top = max(0, int(upper[:, 1].min() - (FOLD + 0.05) * width))
         bottom = min(side, int(lower[:, 1].max() + (POUCH + 0.05) * width) + 1)
-        self._part = (slice(top, bottom), slice(left, right))
-        self._rest = np.ascontiguousarray(identity.picture[self._part])
+        self.part = (slice(top, bottom), slice(left, right))
+        self._rest = np.ascontiguousarray(identity.picture[self.part])
         self._x = np.arange(left, right, dtype=np.float32)[None]
         self._y = np.arange(top, bottom, dtype=np.float32)[:, None]
         self._corner = np.array([left, top], np.float32)
@@ -104,7 +111,7 @@ class _Eye:
         seen = ball * shade[..., None]
         seen += (lower_skin - seen) * lid_under
         seen += (upper_skin - seen) * lid_over
-        picture[self._part] = np.clip(seen + 0.5, 0, 255).astype(np.uint8)
+        picture[self.part] = np.clip(seen + 0.5, 0, 255).astype(np.uint8)
 
     def _layer(self, edge: Floats, travel: Floats, reach: Floats) -> Floats:
         """Source rows of a lid whose `edge` went `travel` px: beside the edge rigid, then stretched up to `reach`."""

@@ -67,22 +67,23 @@ class Lips:
         self._around = np.array(sorted({*OUTER_LIPS, *UPPER_LIP, *LOWER_LIP, *JAW}))
 
     def paint(self, frame: Pixels, still: Pixels, flesh: Floats, turn: Floats, shift: Floats) -> None:
-        """Draw the mouth into `frame`, in place. Arguments as in `Field.move`; `still` is the resting picture."""
+        """Draw the mouth into `frame`, in place. Arguments as in `Field.move`; `still` is the
+        resting picture, doubled."""
         if np.abs(flesh[self._around]).max() < STILL:
             return
         left, top, right, bottom = self._bounds(flesh, turn, shift)
-        if right - left < 8 or bottom - top < 8:
+        if min(right - left, bottom - top) < MARGIN:
             return
-        at = grid(left, top, right - left, bottom - top, 1)
-        sources = [self._source(field, at, flesh, turn, shift) for field in self._fields]
+        corner, size = np.array([left, top], np.float32), (right - left, bottom - top)
+        sources = [self._source(field, corner, size, flesh, turn, shift) for field in self._fields]
         upper, lower = (
-            cv2.remap(still, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+            cv2.remap(still, 2 * source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
             for source in sources
         )
         cover_upper = self._cover(sources[0], self._upper_edge, 1.0)
         cover_lower = self._cover(sources[1], self._lower_edge, -1.0)
         gap = cv2.GaussianBlur((1 - cover_upper) * (1 - cover_lower), (3, 3), 0)
-        behind = self._behind(at, flesh, turn, shift, gap)
+        behind = self._behind(corner, flesh, turn, shift, gap)
         seen = lower + (upper - lower) * cover_upper[..., None]
         seen += (behind - seen) * gap[..., None]
         part = frame[top:bottom, left:right]
@@ -104,11 +105,17 @@ class Lips:
         moved = points[:, :2] + flesh[lips] + (points - self._identity.pose.origin) @ turn.T + shift
         low = np.floor(np.maximum(moved.min(0) - MARGIN, 0)).astype(int)
         high = np.ceil(np.minimum(moved.max(0) + MARGIN, self._side)).astype(int)
-        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+        size = (high - low) // 2 * 2  # even, because the field is turned around at every second px
+        return int(low[0]), int(low[1]), int(low[0] + size[0]), int(low[1] + size[1])
 
-    def _source(self, field: Field, at: Floats, flesh: Floats, turn: Floats, shift: Floats) -> Floats:
+    def _source(
+        self, field: Field, corner: Floats, size: tuple[int, int], flesh: Floats, turn: Floats, shift: Floats
+    ) -> Floats:
+        """Where the pixels of a part come from, found for every second one and filled in between."""
         moved = field.move(flesh, turn, shift).reshape(self._nodes[1], self._nodes[0], 2).astype(np.float32)
-        return turned_around(moved, at, self._origin, STRIDE)
+        left, top = (float(value) + 0.5 for value in corner)
+        at = grid(left, top, size[0] // 2, size[1] // 2, 2)
+        return cv2.resize(turned_around(moved, at, self._origin, STRIDE), size, interpolation=cv2.INTER_LINEAR)
 
     def _cover(self, source: Floats, edge: Floats, sign: float) -> Floats:
         """How much of each pixel the layer covers, from where it comes: `sign` 1 for what lies above `edge`."""
@@ -118,11 +125,10 @@ class Lips:
         overlap = 0.5 if sign > 0 else np.where(within, reach, 1.5)
         return np.clip((line - source[..., 1]) * sign + overlap, 0, 1).astype(np.float32)
 
-    def _behind(self, at: Floats, flesh: Floats, turn: Floats, shift: Floats, gap: Floats) -> Floats:
+    def _behind(self, corner: Floats, flesh: Floats, turn: Floats, shift: Floats, gap: Floats) -> Floats:
         """What is seen between the lips: cavity, lower jaw, upper jaw, shaded by the lips."""
         pose = self._identity.pose
-        corner = at[0, 0]
-        size = (at.shape[1], at.shape[0])
+        size = (gap.shape[1], gap.shape[0])
         frame = (np.eye(2, 3, dtype=np.float32) + turn) @ pose.rotation[:, :2] * pose.scale
         skull = (self._teeth_arm + pose.origin)[:2] + turn @ self._teeth_arm + shift - corner
         jaw = skull + flesh[list(JAW)].mean(0) + np.array([0, self._bite], np.float32)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STRIDE = 4
 """px between the points at which the field is known; between them it is linear."""
+CORNER = (STRIDE - 1) / 2
+"""px to the first of those points: where cv2.resize takes the first sample to be."""
 
 
 class PortraitPainter:
@@ -36,9 +38,10 @@ class PortraitPainter:
         self._identity = identity
         side = identity.picture.shape[0]
         self._side = side
-        self._nodes = side // STRIDE + 1
-        self._at = grid(0, 0, self._nodes, self._nodes, STRIDE)
+        self._nodes = side // STRIDE
+        self._at = grid(CORNER, CORNER, self._nodes, self._nodes, STRIDE)
         self._pixels = grid(0, 0, side, side, 1)
+        self._rest = doubled(identity.picture)
         depth = depth_of(identity.landmarks, identity.pose, side)
         self._field = field_at(self._at.reshape(-1, 2), identity.landmarks, identity.pose, depth)
         self._eyes = Eyes(identity)
@@ -60,16 +63,32 @@ class PortraitPainter:
         return frames
 
     def _paint_one(self, frame: Pixels, flesh: Floats, turn: Floats, shift: Floats, lids: Floats, gaze: Floats) -> None:
-        still = self._identity.picture.copy()
-        self._eyes.paint(still, lids, gaze)
+        still = self._with_eyes(lids, gaze)
         moved = self._field.move(flesh, turn, shift).reshape(self._nodes, self._nodes, 2)
-        coarse = turned_around(moved.astype(np.float32), self._at, (0.0, 0.0), STRIDE) - self._at
-        fine = cv2.warpAffine(
-            coarse,
-            np.array([[STRIDE, 0, 0], [0, STRIDE, 0]], np.float32),
-            (self._side, self._side),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        cv2.remap(still, self._pixels + fine, None, cv2.INTER_CUBIC, dst=frame, borderMode=cv2.BORDER_REPLICATE)
+        coarse = turned_around(moved.astype(np.float32), self._at, (CORNER, CORNER), STRIDE) - self._at
+        fine = self._pixels + cv2.resize(coarse, (self._side, self._side), interpolation=cv2.INTER_LINEAR)
+        cv2.remap(still, 2 * fine, None, cv2.INTER_LINEAR, dst=frame, borderMode=cv2.BORDER_REPLICATE)
         self._lips.paint(frame, still, flesh, turn, shift)
+
+    def _with_eyes(self, lids: Floats, gaze: Floats) -> Pixels:
+        """The resting picture, doubled, with its eyes as they are wanted."""
+        picture = self._identity.picture.copy()
+        parts = self._eyes.paint(picture, lids, gaze)
+        if not parts:
+            return self._rest
+        still = self._rest.copy()
+        for rows, columns in parts:
+            fresh = doubled(picture[rows, columns])
+            still[2 * rows.start : 2 * rows.stop - 1, 2 * columns.start : 2 * columns.stop - 1] = fresh
+        return still
+
+
+def doubled(picture: Pixels) -> Pixels:
+    """`picture` [h, w, 3] at half the step, [2h - 1, 2w - 1, 3]: every second pixel is one of its own.
+
+    Looked up linearly it gives nearly what cubic interpolation of the picture gives, for a third of the time.
+    """
+    height, width = picture.shape[:2]
+    twice = np.array([[2, 0, 0], [0, 2, 0]], np.float32)
+    size = (2 * width - 1, 2 * height - 1)
+    return cv2.warpAffine(picture, twice, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

@@ -244,10 +244,9 @@ class Theme(QObject):
         self._scale = scale if scale is not None else _system_scale(app)
         self._images = QTemporaryDir()
         self._system_font = QFont(app.font())
-        hints = app.styleHints()
-        hints.colorSchemeChanged.connect(self.apply)
-        self._accessibility = hints.accessibility()  # kept: PySide loses the object with its last reference
-        self._accessibility.contrastPreferenceChanged.connect(self.apply)
+        self._hints = app.styleHints()  # kept: PySide invalidates what it gave out with its last reference
+        self._hints.colorSchemeChanged.connect(self.apply)
+        self._hints.accessibility().contrastPreferenceChanged.connect(self.apply)
         app.setStyle(QStyleFactory.create("Fusion"))
         self.apply()
 
@@ -267,10 +266,10 @@ class Theme(QObject):
     def _wanted_scheme(self) -> str:
         if self._scheme:
             return self._scheme
-        return "light" if self._app.styleHints().colorScheme() == Qt.ColorScheme.Light else "dark"
+        return "light" if self._hints.colorScheme() == Qt.ColorScheme.Light else "dark"
 
     def _wanted_contrast(self) -> tuple[str, ...]:
-        asked = self._accessibility.contrastPreference() == Qt.ContrastPreference.HighContrast
+        asked = self._hints.accessibility().contrastPreference() == Qt.ContrastPreference.HighContrast
         return ("contrast",) if (asked if self._contrast is None else self._contrast) else ()
 
     def _typeface(self) -> QFont:

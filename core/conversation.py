@@ -79,6 +79,13 @@ class Open:
     history: History
 
 
+@dataclass(frozen=True, eq=False)
+class Introduce:
+    """Somebody else answers from here on; who answered before is closed."""
+
+    dialogue: Dialogue
+
+
 @dataclass(frozen=True)
 class Microphone:
     on: bool
@@ -112,9 +119,10 @@ class _Ended:
     error: LiveTalkError | None
 
 
-_Message = (
-    AudioChunk | Say | Interrupt | Hold | Appear | Retry | Open | Microphone | Rules | _UserWords | _Spoke | _Ended
-)
+Command = Say | Interrupt | Hold | Appear | Retry | Open | Introduce | Microphone | Rules
+"""What the window may tell the conversation."""
+_Report = _UserWords | _Spoke | _Ended
+_Message = AudioChunk | Command | _Report
 
 
 class Listener(Protocol):
@@ -224,12 +232,17 @@ class Conversation:
         """Sound from the microphone; never waits: when nobody listens in time, the oldest is dropped and counted."""
         self._inbox.offer(chunk)
 
-    def tell(self, message: Say | Interrupt | Hold | Appear | Retry | Open | Microphone | Rules) -> None:
-        self._inbox.offer(message)
+    def tell(self, command: Command) -> None:
+        self._inbox.offer(command)
 
     @property
     def dropped(self) -> int:
+        """Chunks of the microphone's sound that were lost because the conversation was busy."""
         return self._inbox.dropped
+
+    def close_dialogue(self) -> None:
+        """End whoever answers; after `run` has ended."""
+        self._dialogue.close()
 
     # -- the conversation's own thread
 
@@ -255,6 +268,8 @@ class Conversation:
             message = None
         if isinstance(message, AudioChunk):
             self._listen(message)
+        elif isinstance(message, _Report):
+            self._hear_of_reply(message)
         elif message is not None:
             self._obey(message)
         self._follow_reply()
@@ -283,29 +298,34 @@ class Conversation:
             self._remember_reply(reply, said, heard, cut=True)
         return said, unheard
 
-    def _obey(self, message: _Message) -> None:
-        match message:
+    def _obey(self, command: Command) -> None:
+        match command:
             case Say(text):
                 self._begin(text)
             case Interrupt():
                 self.interrupt()
             case Hold(pressed):
                 self._hold(pressed)
+            case Retry(here):
+                self._retry(here)
+            case Microphone(on):
+                self._switch_microphone(on)
+            case _:
+                self._change(command)
+
+    def _change(self, command: Open | Introduce | Appear | Rules) -> None:
+        match command:
+            case Open(history):
+                self._open(history)
+            case Introduce(dialogue):
+                self._introduce(dialogue)
             case Appear(greet):
                 self._appeared = True
                 if greet:
                     self._begin(None)
-            case Retry(here):
-                self._retry(here)
-            case Open(history):
-                self._open(history)
-            case Microphone(on):
-                self._switch_microphone(on)
             case Rules(rules, hold_to_talk):
                 self._turns.rules = rules
                 self._turns.hold_to_talk = hold_to_talk
-            case _:
-                self._hear_of_reply(message)
 
     # -- the person
 
@@ -405,9 +425,15 @@ class Conversation:
         self._retry_at = None
         self.spoken = None
 
+    def _introduce(self, dialogue: Dialogue) -> None:
+        if self._reply is not None and self._reply.dialogue is self._dialogue:
+            self.interrupt()
+        self._dialogue.close()
+        self._dialogue = dialogue
+
     # -- the answer
 
-    def _hear_of_reply(self, message: _Message) -> None:
+    def _hear_of_reply(self, message: _Report) -> None:
         reply = self._reply
         if isinstance(message, _UserWords):
             self._remember_question(message.turn, message.text)
@@ -535,7 +561,7 @@ class _Answer:
         if len(samples):
             self._marks.mark(self.turn.number, Step.FIRST_SOUND)
         self._inbox.offer(_Spoke(self.turn, text, len(samples)))
-        return self._output.put(SpeechSegment(self.turn, samples, text))
+        return self._put(SpeechSegment(self.turn, samples, text))
 
     def finish(self, verdict: Verdict = Verdict.OK) -> None:
         self._end(_Ended(self.turn, verdict, None))
@@ -546,5 +572,12 @@ class _Answer:
     def _end(self, ended: _Ended) -> None:
         if self.turn.cancelled:
             return
-        self._output.put(SpeechSegment(self.turn, np.zeros(0, np.float32), "", last=True))
+        self._put(SpeechSegment(self.turn, np.zeros(0, np.float32), "", last=True))
         self._inbox.offer(ended)
+
+    def _put(self, segment: SpeechSegment) -> bool:
+        """A conversation that has ended wants nothing any more."""
+        try:
+            return self._output.put(segment)
+        except Closed:
+            return False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import tomllib
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +35,7 @@ def product_parts(
         performer=lambda settings: make_performer(settings.avatar),
         picture=portrait,
         portrait_name=portrait_name,
-        dialogue=lambda settings, name: _dialogue(settings, name, key()),
+        dialogue=lambda settings, portrait_key: _dialogue(settings, portrait_key, key()),
         built_in=_built_in,
         device=device or _sound_device,
         vad=_vad,
@@ -41,11 +43,24 @@ def product_parts(
     )
 
 
-def shipped_portraits() -> dict[str, tuple[str, Path]]:
-    """Key -> (name, file) of the portraits that come with the program, the default first."""
+@dataclass(frozen=True)
+class ShippedPortrait:
+    """A portrait that comes with the program; `voice` is the companion's voice that suits it."""
+
+    key: str
+    name: str
+    path: Path
+    voice: str
+
+
+def shipped_portraits() -> dict[str, ShippedPortrait]:
+    """By key, the default first."""
     folder = assets_folder() / "portraits"
     table = tomllib.loads((folder / "portraits.toml").read_text("utf-8"))
-    return {entry["key"]: (entry["name"], folder / entry["file"]) for entry in table["portrait"]}
+    return {
+        entry["key"]: ShippedPortrait(entry["key"], entry["name"], folder / entry["file"], entry["voice"])
+        for entry in table["portrait"]
+    }
 
 
 def portrait(key: str) -> Pixels:
@@ -57,13 +72,13 @@ def portrait(key: str) -> Pixels:
     from core.performer.portrait.identity import read_picture
 
     shipped = shipped_portraits().get(key)
-    return read_picture(shipped[1] if shipped else Path(key))
+    return read_picture(shipped.path if shipped else Path(key))
 
 
 def portrait_name(key: str) -> str:
     """What a portrait goes by: its shipped name, or the file's name made presentable."""
     shipped = shipped_portraits().get(key)
-    return shipped[0] if shipped else Path(key).stem.replace("_", " ").replace("-", " ").strip().title()
+    return shipped.name if shipped else Path(key).stem.replace("_", " ").replace("-", " ").strip().title()
 
 
 def make_performer(avatar: AvatarSettings) -> Performer:
@@ -88,11 +103,11 @@ def make_performer(avatar: AvatarSettings) -> Performer:
     )
 
 
-def _dialogue(settings: Settings, name: str, key: str) -> Dialogue:
+def _dialogue(settings: Settings, portrait_key: str, key: str) -> Dialogue:
     """The endpoint when one is set and wanted, else the companion that is built in."""
     wanted = settings.dialogue
     if not (wanted.url and wanted.use_endpoint):
-        return _built_in(settings, name)
+        return _built_in(settings, portrait_key)
     from core.dialogue.omni import Endpoint, OmniDialogue
 
     return OmniDialogue(
@@ -107,16 +122,20 @@ def _dialogue(settings: Settings, name: str, key: str) -> Dialogue:
     )
 
 
-def _built_in(settings: Settings, name: str) -> Dialogue:
+def _built_in(settings: Settings, portrait_key: str) -> Dialogue:
     from core.dialogue.embedded import EmbeddedDialogue
 
-    return EmbeddedDialogue(models_folder(), name=name)
+    voice = settings.dialogue.companion_voice
+    if voice == "auto":
+        shipped = shipped_portraits().get(portrait_key)
+        voice = shipped.voice if shipped else "rms"
+    return EmbeddedDialogue(models_folder(), portrait_name(portrait_key), datetime.now, voice=voice)
 
 
 def _sound_device(settings: Settings) -> SoundDevice:
-    from core.audio.hardware import PortAudioDevice
+    from core.audio.portaudio import PortAudioDevice
 
-    return PortAudioDevice(settings.audio.microphone, settings.audio.loudspeaker)
+    return PortAudioDevice(settings.audio.microphone, settings.audio.loudspeaker, time.perf_counter)
 
 
 def _vad() -> Listener:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.audio.sound import SoundLoop
 from core.clock import SampleClock
-from core.conversation import Appear, Conversation, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
+from core.conversation import Appear, Conversation, Hold, Interrupt, Introduce, Microphone, Open, Retry, Rules, Say
 from core.dialogue.heard import heard_text
 from core.dialogue.history import History
 from core.errors import LiveTalkError
@@ -96,7 +96,9 @@ class Parts:
     """A portrait's pixels, from its key (a shipped name or a path)."""
     portrait_name: Callable[[str], str]
     dialogue: Callable[[Settings, str], Dialogue]
+    """Who answers with these settings, behind the portrait with this key."""
     built_in: Callable[[Settings, str], Dialogue]
+    """The companion, whatever the settings say."""
     device: Callable[[Settings], SoundDevice]
     vad: Callable[[], Listener]
     now: Callable[[], float] = time.perf_counter
@@ -174,9 +176,9 @@ class Session:
             self.sound.volume = settings.audio.volume
             self.sound.muted = settings.audio.muted
             self.sound.microphone_on = settings.audio.microphone_on
-            self._dialogue = parts.dialogue(settings, self._name)
-            stack.callback(self._dialogue.close)
-            self.conversation = self._converse(settings)
+            dialogue = parts.dialogue(settings, self._portrait)
+            self.conversation = self._converse(settings, dialogue)
+            stack.callback(self.conversation.close_dialogue)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Session:
@@ -359,11 +361,11 @@ class Session:
         self.player.close()
         self.renderer.stop()
 
-    def _converse(self, settings: Settings) -> Conversation:
+    def _converse(self, settings: Settings, dialogue: Dialogue) -> Conversation:
         return Conversation(
             vad=self._listener(),
             turns=TurnTaker(_rules(settings), settings.listening.hold_to_talk),
-            dialogue=self._dialogue,
+            dialogue=dialogue,
             built_in=_Once(self._companion),
             history=self.history,
             output=_Stage(self),
@@ -377,7 +379,7 @@ class Session:
 
     def _companion(self) -> Dialogue:
         """The built-in companion, beside an endpoint that does not answer."""
-        companion = self._parts.built_in(self._settings, self._name)
+        companion = self._parts.built_in(self._settings, self._portrait)
         self._stack.callback(companion.close)
         return companion
 
@@ -408,6 +410,7 @@ class Session:
         self.renderer.change(identity)
         name = self._parts.portrait_name(key)
         self._portrait, self._name = key, name
+        self.conversation.tell(Introduce(self._parts.dialogue(self._settings, key)))
         self._emit(AvatarChanged(key, name))
 
     def _new_history(self, private: bool) -> History:

@@ -58,6 +58,8 @@ class DialogueSettings(_Node, frozen=True):
     instructions: str = ""
     dialect: Literal["auto", "dashscope", "vllm_omni", "openai"] = "auto"
     use_endpoint: bool = True
+    companion_voice: Literal["auto", "rms", "slt"] = "auto"
+    """The built-in companion's: what suits the portrait, a man's (rms) or a woman's (slt)."""
 
 
 class AvatarSettings(_Node, frozen=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.commands.choices import with_options
 from app.commands.films import refuse_unwritable
 from core.offline import read_sound, render
-from core.parts import make_performer, portrait
+from core.parts import make_performer, portrait, portrait_name
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Returns 0; trouble is raised."""
     avatar = with_options(Settings(), options).avatar
     refuse_unwritable(options.out)
-    picture, name = portrait(avatar.portrait)
-    terminal.say(f"Looking at {name} …")
+    picture = portrait(avatar.portrait)
+    terminal.say(f"Looking at {portrait_name(avatar.portrait)} …")
     performer = make_performer(avatar)
     identity = performer.prepare(picture)
     samples = read_sound(options.audio, performer.spec.sample_rate)

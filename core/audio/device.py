@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from core.errors import DeviceError, Problem
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -175,18 +173,3 @@ class PacedLoudspeaker:
 
     def close(self) -> None:
         pass
-
-
-def no_microphone(detail: str = "") -> DeviceError:
-    return DeviceError(
-        Problem.NO_MICROPHONE, "No microphone was found.", "Connect one, or type what you want to say.", detail=detail
-    )
-
-
-def no_loudspeaker(detail: str = "") -> DeviceError:
-    return DeviceError(
-        Problem.NO_LOUDSPEAKER,
-        "No loudspeaker was found.",
-        "Answers come in writing until there is one.",
-        detail=detail,
-    )

@@ -167,14 +167,12 @@ class SoundLoop:
         self._ear.on = on
 
     def _answer_until(self, due: float) -> None:
-        while (left := due - self._now()) > 0:
-            try:
-                answer = self._requests.take(left)
-            except TimedOut:
-                return
-            answer.offer(self._out.flush())
-        while len(self._requests):
-            self._requests.take().offer(self._out.flush())
+        """Wait for the next tick; a flush is followed by one at once, so that the ring does not run dry."""
+        try:
+            answer = self._requests.take(max(0.0, due - self._now()))
+        except TimedOut:
+            return
+        answer.offer(self._out.flush())
 
 
 class _Output:
@@ -210,10 +208,8 @@ class _Output:
         if loudspeaker is not self._loudspeaker:
             self._skip(self.ahead)
             self._adopt(loudspeaker)
+        self._write(self._pull())
         taken = loudspeaker.taken
-        if self._cursor < taken:
-            self._starve(taken)
-        self._write(taken)
         self._clock.set(int(self._timeline.media_at(loudspeaker.leaving)))
         played = loudspeaker.played(max(self._seen, taken - loudspeaker.rate // 2), taken)
         self._seen = taken
@@ -251,32 +247,37 @@ class _Output:
         self._stream_made = 0
         self._gain = 0.0
 
+    def _pull(self) -> Samples:
+        """The next media for the room there is in the ring, at the device's rate."""
+        rate = self._loudspeaker.rate
+        room = int((self._loudspeaker.taken + int(RING_S * rate) - self._cursor) * MEDIA_RATE / rate)
+        tick = int(TICK_S * MEDIA_RATE)
+        out = self._buffer[: min(max(0, room // tick * tick), len(self._buffer))]
+        ready = self._fill(out) if len(out) else 0
+        self._given += ready
+        return self._louder(self._resample(out[:ready].copy()))
+
+    def _write(self, samples: Samples) -> None:
+        """The device may have taken what was not written yet: asked here, after all that takes time."""
+        taken = self._loudspeaker.taken
+        if self._cursor < taken:
+            self._starve(taken)
+        if not len(samples):
+            return
+        self._loudspeaker.write(self._cursor, samples)
+        media = self._stream_media + self._stream_made * MEDIA_RATE / self._loudspeaker.rate
+        self._timeline.wrote(self._cursor, len(samples), media)
+        self._stream_made += len(samples)
+        self._cursor += len(samples)
+        self._flowing = True
+
     def _starve(self, taken: int) -> None:
         if self._flowing:
             self.underruns += 1
             self._flowing = False
         if self._given:
-            self.starved += int((taken - self._cursor) * MEDIA_RATE / self._loudspeaker.rate)
+            self.starved += (taken - self._cursor) * MEDIA_RATE // self._loudspeaker.rate
         self._cursor = taken + int(_RESTART_S * self._loudspeaker.rate)
-
-    def _write(self, taken: int) -> None:
-        rate = self._loudspeaker.rate
-        room = int((taken + int(RING_S * rate) - self._cursor) * MEDIA_RATE / rate)
-        tick = int(TICK_S * MEDIA_RATE)
-        out = self._buffer[: max(0, room // tick * tick)]
-        if not len(out):
-            return
-        ready = self._fill(out)
-        if not ready:
-            return
-        self._given += ready
-        made = self._louder(self._resample(out[:ready].copy()))
-        self._loudspeaker.write(self._cursor, made)
-        media = self._stream_media + self._stream_made * MEDIA_RATE / rate
-        self._timeline.wrote(self._cursor, len(made), media)
-        self._stream_made += len(made)
-        self._cursor += len(made)
-        self._flowing = True
 
     def _louder(self, samples: Samples) -> Samples:
         goal = 0.0 if self.muted else self.volume

@@ -6,12 +6,33 @@ import re
 from fractions import Fraction
 from math import isqrt
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 _VALUES = {word: number for number, word in enumerate(_ONES)}
-_VALUES |= {word: 10 * n for n, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_VALUES |= {
+    word: 10 * n
+    for n, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
+}
 _VALUES |= {"a dozen": 12, "dozen": 12}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 _QUESTION = re.compile(
@@ -84,7 +105,7 @@ def _digits(text: str) -> str:
                 current *= 100
             else:
                 total, current = total + current * _SCALES[word], 0
-        elif word == "-" and open_ and current % 10 == 0 and 20 <= current % 100:
+        elif word == "-" and open_ and current % 10 == 0 and current % 100 >= 20:
             continue  # twenty-one
         elif word == "and" and open_ and (current >= 100 or total):
             continue  # two hundred and five

@@ -51,7 +51,7 @@ _NO_NAMES = {
     "fine", "good", "great", "well", "okay", "ok", "sorry", "happy", "sad", "tired", "hungry", "bored", "here", "back",
     "ready", "lost", "sick", "busy", "home", "alone", "done", "sure", "late", "new", "old", "cold", "hot", "angry",
     "german", "french", "american", "english", "british", "italian", "spanish", "chinese", "japanese", "indian",
-    "later", "when", "if", "tomorrow", "again", "back", "it", "there", "confused", "excited", "worried", "sleepy",
+    "later", "when", "if", "tomorrow", "again", "it", "there", "confused", "excited", "worried", "sleepy",
 }  # fmt: skip
 _TOLD = re.compile(
     r"\bmy ([a-z][a-z' -]{1,30}?)(?:'s name)? (?:is|are) (?:called |named )?([^.,;!?]{1,40})", re.IGNORECASE

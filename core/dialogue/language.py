@@ -7,8 +7,8 @@ manner (short, warm, plain). They are read once, at the beginning; what llama.cp
 from __future__ import annotations
 
 import secrets
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
-
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ _MANNER = (
 )
 _CONTEXT = 1024
 _TOKENS = 56
-_REMEMBERED = 4
+_REMEMBERED = 2
 _LONGEST_MESSAGE = 240
 _READ_AT_ONCE = 180
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-"})
@@ -50,7 +50,7 @@ class LanguageModel:
     """
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
-        import xllamacpp  # noqa: PLC0415 - a hundred megabytes, loaded on the thread that needs them
+        import xllamacpp
 
         path = folder / FILE
         if not path.is_file():
@@ -60,12 +60,15 @@ class LanguageModel:
         except RuntimeError as error:
             raise ValueError(f"the language model in {folder} cannot be loaded: {error}") from error
         self._seed = seed
+        self._read = ""
 
     def learn(self, conversation: Sequence[Message]) -> Iterator[None]:
         """Read `conversation` ahead of time, so that the answer to what follows it begins sooner. One step takes some
         tenths of a second, so that whoever drives it can turn to something else in between."""
         text = _prompt(conversation, answering=False)
-        for end in range(_READ_AT_ONCE, len(text) + _READ_AT_ONCE, _READ_AT_ONCE):
+        end = len(commonprefix((self._read, text)))  # to ask for less than was read would forget the rest
+        while end < len(text):
+            end = min(end + _READ_AT_ONCE, len(text))
             self._complete(text[:end], 1, lambda _: False)
             yield
 
@@ -90,6 +93,7 @@ class LanguageModel:
             "stop": ["<|im_end|>", "\n"],
         }
         self._server.handle_completions(request, take)
+        self._read = prompt
 
 
 def _parameters(xllamacpp: Any, path: Path) -> Any:  # the package has no types

@@ -46,7 +46,7 @@ class Recognizer:
     """
 
     def __init__(self, folder: Path) -> None:
-        import onnxruntime  # noqa: PLC0415 - takes a quarter of a second, which belongs on the thread that needs it
+        import onnxruntime
 
         self._tokens = read_tokens((folder / "tokenizer.bin").read_bytes())
         options = onnxruntime.SessionOptions()
@@ -56,7 +56,7 @@ class Recognizer:
         try:
             self._encoder = onnxruntime.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
             self._decoder = onnxruntime.InferenceSession(decoder, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base class of their own
+        except Exception as error:
             raise ValueError(f"the speech model in {folder} cannot be loaded: {error}") from error
         self._past_names = [item.name for item in self._decoder.get_inputs() if item.name.startswith("past_")]
 

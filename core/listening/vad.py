@@ -36,7 +36,9 @@ class Vad:
                 detail=str(model),
             )
         import onnxruntime  # a native library of 60 MB: only for those who listen
-        from onnxruntime.capi import onnxruntime_pybind11_state as failures
+        from onnxruntime.capi import (  # its errors have no common base
+            onnxruntime_pybind11_state as failures,  # pyright: ignore[reportAttributeAccessIssue] - a compiled module
+        )
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -45,7 +47,7 @@ class Vad:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except (failures.Fail, failures.InvalidGraph, failures.InvalidProtobuf) as error:
+        except (failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.InvalidProtobuf) as error:
             raise LiveTalkError(
                 Problem.MODEL_DAMAGED,
                 "The model that hears when you speak is damaged.",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Bools = npt.NDArray[np.bool_]
 
 STEPS = 8
-"""Rounds of the fixed point that turns a field around; each leaves at most 0.6 of the error."""
+"""Rounds of the search that turns a field around."""
 FLESH_REACH = 0.32
 """Face heights beyond the outline over which the flesh's deformation fades."""
 HAIR_UP, HAIR_SIDE, NECK = 0.42, 0.26, 0.0
@@ -121,11 +121,21 @@ def turned_around(moved: Floats, at: Floats, origin: tuple[float, float], stride
     """Where the pixels `at` [h, w, 2] come from, under the displacement `moved` [gh, gw, 2] of a grid that starts at
     `origin` and has a point every `stride` px."""
     grid_origin = np.array(origin, np.float32)
+    known = np.dstack([moved, _pace(moved, stride)])
     source = at.copy()
     for _ in range(STEPS):
-        lookup = (source - grid_origin) / stride
-        source = at - cv2.remap(moved, lookup, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        here = cv2.remap(known, (source - grid_origin) / stride, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        source = source + (at - source - here[..., :2]) * here[..., 2:]
     return source
+
+
+def _pace(moved: Floats, stride: float) -> Floats:
+    """The step that suits each point: whole where the field is even, smaller where it stretches, as at the corners of an
+    opening mouth, where whole steps would leap to and fro."""
+    across = np.gradient(moved[..., 0], stride, axis=1)
+    down = np.gradient(moved[..., 1], stride, axis=0)
+    pace = 1 / (1 + np.maximum(np.dstack([across, down]), 0))
+    return cv2.erode(pace.astype(np.float32), np.ones((3, 3), np.uint8))
 
 
 def grid(left: float, top: float, width: int, height: int, stride: float) -> Floats:

@@ -34,7 +34,9 @@ class OwnTeeth:
         within = ((x > upper[0, 0]) & (x < upper[-1, 0])).astype(np.float32)
         self._between = np.clip(np.minimum(y - top, bottom - y) + 1.5, 0, 1) * within
         pale = paleness(picture, points)
-        high = np.clip(1.4 - 2 * (y - top) / np.maximum(bottom - top, 1), 0, 1)  # gum and shadow stay with the skull too
+        high = np.clip(
+            1.4 - 2 * (y - top) / np.maximum(bottom - top, 1), 0, 1
+        )  # gum and shadow stay with the skull too
         solid = np.maximum(pale, high) * np.clip(np.minimum(y - top - 0.5, bottom - y - 1.0) + 0.5, 0, 1) * within
         held = np.maximum(y, top + np.minimum(2.0, 0.5 * (bottom - top)))  # above the lip's edge as at the edge
         columns = np.broadcast_to(x, (side, side)).astype(np.float32)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from core.answer import Answer, Ended, Output, Report, Spoke, UserWords
 from core.channel import Channel, Closed, TimedOut
+from core.commands import Appear, Command, Hold, Interrupt, Introduce, Microphone, Open, Retry, Rules, Say
 from core.dialogue.heard import heard_text
 from core.dialogue.history import Entry
 from core.dialogue.protocol import Verdict
@@ -17,7 +19,7 @@ from core.errors import LiveTalkError, Problem
 from core.events import Failed, Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
 from core.listening.turns import Floor
 from core.marks import Step
-from core.media import CAPTURE_RATE, AudioChunk, SpeechSegment, Turn
+from core.media import CAPTURE_RATE, AudioChunk, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from core.dialogue.history import History
     from core.dialogue.protocol import Dialogue, Message
     from core.events import Emit
-    from core.listening.turns import TurnRules, TurnTaker
+    from core.listening.turns import TurnTaker
     from core.marks import Marks
     from core.media import Samples
 
@@ -38,91 +40,7 @@ _KEPT_BEFORE = 2 * CAPTURE_RATE
 _KEPT_SILENCE = int(0.2 * CAPTURE_RATE)
 
 
-# -- what the conversation is told: one inbox, so no lock and no order problem
-
-
-@dataclass(frozen=True)
-class Say:
-    text: str
-
-
-@dataclass(frozen=True)
-class Interrupt:
-    pass
-
-
-@dataclass(frozen=True)
-class Hold:
-    """The talk key went down or up."""
-
-    pressed: bool
-
-
-@dataclass(frozen=True)
-class Appear:
-    """The first picture is there; the avatar may open the conversation."""
-
-    greet: bool
-
-
-@dataclass(frozen=True)
-class Retry:
-    """Ask the last unanswered question again; `here` lets the built-in companion answer it."""
-
-    here: bool = False
-
-
-@dataclass(frozen=True)
-class Open:
-    """Go on with another history."""
-
-    history: History
-
-
-@dataclass(frozen=True, eq=False)
-class Introduce:
-    """Somebody else answers from here on; who answered before is closed."""
-
-    dialogue: Dialogue
-
-
-@dataclass(frozen=True)
-class Microphone:
-    on: bool
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The person changed how patiently they are listened to."""
-
-    rules: TurnRules
-    hold_to_talk: bool
-
-
-@dataclass(frozen=True, eq=False)
-class _UserWords:
-    turn: Turn
-    text: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Spoke:
-    turn: Turn
-    text: str
-    samples: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Ended:
-    turn: Turn
-    verdict: Verdict
-    error: LiveTalkError | None
-
-
-Command = Say | Interrupt | Hold | Appear | Retry | Open | Introduce | Microphone | Rules
-"""What the window may tell the conversation."""
-_Report = _UserWords | _Spoke | _Ended
-_Message = AudioChunk | Command | _Report
+_Message = AudioChunk | Command | Report
 
 
 class Listener(Protocol):
@@ -131,24 +49,6 @@ class Listener(Protocol):
     def __call__(self, chunk: AudioChunk) -> float: ...
 
     def reset(self) -> None: ...
-
-
-class Output(Protocol):
-    """What the conversation asks of the playback and the sound: where a turn's sound has got to, and silence now."""
-
-    def put(self, segment: SpeechSegment) -> bool: ...
-
-    def drop(self, turn: Turn) -> None: ...
-
-    def pending(self, turn: Turn) -> bool: ...
-
-    def heard(self, turn: Turn) -> int: ...
-
-    def shown(self, turn: Turn) -> bool: ...
-
-    def silence(self, turn: Turn) -> int:
-        """Cut the turn's sound at once; returns how many of its samples were heard."""
-        ...
 
 
 @dataclass
@@ -160,7 +60,7 @@ class _Reply:
     started: str
     """ISO time at which the answer was asked for."""
     pieces: list[tuple[str, int]] = field(default_factory=lambda: list[tuple[str, int]]())
-    ended: _Ended | None = None
+    ended: Ended | None = None
     sounding: bool = False
 
     @property
@@ -268,7 +168,7 @@ class Conversation:
             message = None
         if isinstance(message, AudioChunk):
             self._listen(message)
-        elif isinstance(message, _Report):
+        elif isinstance(message, Report):
             self._hear_of_reply(message)
         elif message is not None:
             self._obey(message)
@@ -402,7 +302,7 @@ class Conversation:
         self._unanswered = None
         self._reply = _Reply(turn, dialogue, self._today().isoformat(timespec="seconds"))
         self.spoken = None
-        dialogue.start(turn, messages, _Answer(turn, self._inbox, self._output, self._marks))
+        dialogue.start(turn, messages, Answer(turn, self._inbox.offer, self._output, self._marks))
 
     def _retry(self, here: bool) -> None:
         if self._unanswered is None:
@@ -433,9 +333,9 @@ class Conversation:
 
     # -- the answer
 
-    def _hear_of_reply(self, message: _Report) -> None:
+    def _hear_of_reply(self, message: Report) -> None:
         reply = self._reply
-        if isinstance(message, _UserWords):
+        if isinstance(message, UserWords):
             self._remember_question(message.turn, message.text)
             self._emit(UserSpoke(message.turn.number, message.text, spoken=True))
             speech = message.turn.speech
@@ -443,12 +343,12 @@ class Conversation:
                 self._note("user", message.text, message.turn, len(speech.samples) / CAPTURE_RATE)
         elif reply is None:
             return
-        elif isinstance(message, _Spoke) and message.turn is reply.turn:
+        elif isinstance(message, Spoke) and message.turn is reply.turn:
             reply.pieces.append((message.text, message.samples))
             self.spoken = Spoken(reply.turn, tuple(reply.pieces))
             if message.text:
                 self._emit(Replying(reply.turn.number, reply.text))
-        elif isinstance(message, _Ended) and message.turn is reply.turn:
+        elif isinstance(message, Ended) and message.turn is reply.turn:
             reply.ended = message
             if message.error is not None:
                 self._fail(reply.turn, message.error)
@@ -538,46 +438,3 @@ class Conversation:
             reply.dialogue.cancel(reply.turn)
             self._truncate(reply, self._output.heard(reply.turn))
         self._history.close()
-
-
-class _Answer:
-    """Where the dialogue's thread puts an answer (`core.dialogue.protocol.Reply`)."""
-
-    def __init__(self, turn: Turn, inbox: Channel[_Message], output: Output, marks: Marks) -> None:
-        self.turn = turn
-        self._inbox = inbox
-        self._output = output
-        self._marks = marks
-
-    def user_said(self, text: str) -> None:
-        self._marks.mark(self.turn.number, Step.RECOGNISED)
-        self._inbox.offer(_UserWords(self.turn, text))
-
-    def speak(self, samples: Samples, text: str) -> bool:
-        if self.turn.cancelled:
-            return False
-        if text:
-            self._marks.mark(self.turn.number, Step.FIRST_TEXT)
-        if len(samples):
-            self._marks.mark(self.turn.number, Step.FIRST_SOUND)
-        self._inbox.offer(_Spoke(self.turn, text, len(samples)))
-        return self._put(SpeechSegment(self.turn, samples, text))
-
-    def finish(self, verdict: Verdict = Verdict.OK) -> None:
-        self._end(_Ended(self.turn, verdict, None))
-
-    def fail(self, error: LiveTalkError) -> None:
-        self._end(_Ended(self.turn, Verdict.CUT, error))
-
-    def _end(self, ended: _Ended) -> None:
-        if self.turn.cancelled:
-            return
-        self._put(SpeechSegment(self.turn, np.zeros(0, np.float32), "", last=True))
-        self._inbox.offer(ended)
-
-    def _put(self, segment: SpeechSegment) -> bool:
-        """A conversation that has ended wants nothing any more."""
-        try:
-            return self._output.put(segment)
-        except Closed:
-            return False

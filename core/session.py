@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from core.audio.sound import SoundLoop
 from core.clock import SampleClock
-from core.conversation import Appear, Conversation, Hold, Interrupt, Introduce, Microphone, Open, Retry, Rules, Say
+from core.commands import Appear, Hold, Interrupt, Introduce, Microphone, Open, Retry, Rules, Say
+from core.conversation import Conversation
 from core.dialogue.heard import heard_text
 from core.dialogue.history import History
 from core.errors import LiveTalkError

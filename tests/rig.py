@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.audio.software import SoftwareSound
-from core.conversation import Appear
+from core.commands import Appear
 from core.media import CAPTURE_RATE, AudioChunk
 from core.session import Parts, Session
 from core.settings import Settings, changed

@@ -1,0 +1,104 @@
+"""Answer: where the dialogue's thread puts a reply, and what the conversation learns of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from core.channel import Closed
+from core.dialogue.protocol import Verdict
+from core.marks import Step
+from core.media import SpeechSegment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.errors import LiveTalkError
+    from core.marks import Marks
+    from core.media import Samples, Turn
+
+
+@dataclass(frozen=True, eq=False)
+class UserWords:
+    turn: Turn
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Spoke:
+    turn: Turn
+    text: str
+    samples: int
+
+
+@dataclass(frozen=True, eq=False)
+class Ended:
+    turn: Turn
+    verdict: Verdict
+    error: LiveTalkError | None
+
+
+Report = UserWords | Spoke | Ended
+
+
+class Output(Protocol):
+    """What the conversation asks of the playback and the sound: where a turn's sound has got to, and silence now."""
+
+    def put(self, segment: SpeechSegment) -> bool: ...
+
+    def drop(self, turn: Turn) -> None: ...
+
+    def pending(self, turn: Turn) -> bool: ...
+
+    def heard(self, turn: Turn) -> int: ...
+
+    def shown(self, turn: Turn) -> bool: ...
+
+    def silence(self, turn: Turn) -> int:
+        """Cut the turn's sound at once; returns how many of its samples were heard."""
+        ...
+
+
+class Answer:
+    """Where the dialogue's thread puts an answer (`core.dialogue.protocol.Reply`)."""
+
+    def __init__(self, turn: Turn, report: Callable[[Report], None], output: Output, marks: Marks) -> None:
+        self.turn = turn
+        self._report = report
+        self._output = output
+        self._marks = marks
+
+    def user_said(self, text: str) -> None:
+        self._marks.mark(self.turn.number, Step.RECOGNISED)
+        self._report(UserWords(self.turn, text))
+
+    def speak(self, samples: Samples, text: str) -> bool:
+        if self.turn.cancelled:
+            return False
+        if text:
+            self._marks.mark(self.turn.number, Step.FIRST_TEXT)
+        if len(samples):
+            self._marks.mark(self.turn.number, Step.FIRST_SOUND)
+        self._report(Spoke(self.turn, text, len(samples)))
+        return self._put(SpeechSegment(self.turn, samples, text))
+
+    def finish(self, verdict: Verdict = Verdict.OK) -> None:
+        self._end(Ended(self.turn, verdict, None))
+
+    def fail(self, error: LiveTalkError) -> None:
+        self._end(Ended(self.turn, Verdict.CUT, error))
+
+    def _end(self, ended: Ended) -> None:
+        if self.turn.cancelled:
+            return
+        self._put(SpeechSegment(self.turn, np.zeros(0, np.float32), "", last=True))
+        self._report(ended)
+
+    def _put(self, segment: SpeechSegment) -> bool:
+        """A conversation that has ended wants nothing any more."""
+        try:
+            return self._output.put(segment)
+        except Closed:
+            return False

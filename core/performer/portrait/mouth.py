@@ -65,7 +65,7 @@ def light_of(eye_white: Floats | None, skin: Floats) -> Floats:
     """
     level, cast = 0.55 + 0.45 * float(skin.mean()) / 255, np.ones(3, np.float32)
     if eye_white is not None:
-        level = 0.25 * level + 0.75 * float(eye_white.mean()) / 205
+        level = 0.25 * level + 0.75 * float(eye_white.mean()) / 188
         cast = eye_white / max(float(eye_white.mean()), 1.0)
     return (np.clip(0.5 + 0.5 * cast, 0.8, 1.2) * np.clip(level, 0.4, 1.0)).astype(np.float32)
 

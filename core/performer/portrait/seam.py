@@ -25,6 +25,8 @@ TEETH_SHARE = 0.15
 """Share of what lies between the lips that must look like teeth for the mouth to count as open."""
 LEAST_RED = 8.0
 """Redness of lips (Lab's a) below which colour tells nothing, as in a grey picture."""
+CORNER = 0.55
+"""Share of the way from the traced inner corner to the outer one at which the lips are taken to part."""
 REACH = 0.022
 """How far from the trace, in face heights, an edge is looked for."""
 
@@ -32,34 +34,43 @@ REACH = 0.022
 def with_seam(picture: Pixels, landmarks: Floats, face_height: float) -> Floats:
     """`landmarks` [468, 3] with the inner lips moved: onto each other and the dark seam of a closed mouth, or onto the
     two edges of an open one."""
-    upper, lower = landmarks[list(UPPER_LIP)], landmarks[list(LOWER_LIP)]
-    columns = np.arange(int(np.ceil(upper[0, 0])), int(np.floor(upper[-1, 0])) + 1)
+    moved = landmarks.copy()
+    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.0)
+    reach = max(3.0, REACH * face_height)
+    _widen(moved)
+    upper, lower = moved[list(UPPER_LIP)], moved[list(LOWER_LIP)]
+    columns = np.arange(int(np.floor(upper[0, 0])), int(np.ceil(upper[-1, 0])) + 1)
     if len(columns) < 8:
         return landmarks
-    reach = max(3.0, REACH * face_height)
+    middle = (upper + lower) / 2
+    seam = _cheapest_path(grey, columns, np.interp(columns, middle[:, 0], middle[:, 1]), reach)
+    moved[[UPPER_LIP[0], UPPER_LIP[-1]], 1] = seam[[0, -1]]
     inside, teeth = _inside(picture, landmarks)
     gap = float((lower[3:8, 1] - upper[3:8, 1]).mean()) / face_height
-    moved = landmarks.copy()
-    if gap > WIDE_OPEN or teeth > TEETH_SHARE:
-        slope = cv2.Sobel(cv2.GaussianBlur(inside, (0, 0), 0.8), cv2.CV_32F, 0, 1, ksize=3)
-        for edge, points, sign in ((UPPER_LIP, upper, -1.0), (LOWER_LIP, lower, 1.0)):
-            guess = np.interp(columns, points[:, 0], points[:, 1])
-            line = _cheapest_path(sign * slope, columns, guess, 0.7 * reach)
-            _lay(moved, edge, points, columns, line)
-        _keep_apart(moved)
+    if gap <= WIDE_OPEN and teeth <= TEETH_SHARE:
+        for edge in (UPPER_LIP, LOWER_LIP):
+            _lay(moved, edge, middle, columns, seam)
         return moved
-    middle = (upper + lower) / 2
-    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.0)
-    guess = np.interp(columns, middle[:, 0], middle[:, 1])
-    line = _cheapest_path(grey, columns, guess, reach)
-    for edge in (UPPER_LIP, LOWER_LIP):
-        _lay(moved, edge, middle, columns, line)
+    slope = cv2.Sobel(cv2.GaussianBlur(inside, (0, 0), 0.8), cv2.CV_32F, 0, 1, ksize=3)
+    for edge, points, sign in ((UPPER_LIP, upper, -1.0), (LOWER_LIP, lower, 1.0)):
+        guess = np.interp(columns, points[:, 0], points[:, 1])
+        _lay(moved, edge, points, columns, _cheapest_path(sign * slope, columns, guess, 0.7 * reach))
+    _keep_apart(moved)
     return moved
 
 
 def lips_part(landmarks: Floats) -> bool:
     """Whether the mouth of seamed `landmarks` is open."""
     return bool(np.any(landmarks[list(LOWER_LIP), 1] - landmarks[list(UPPER_LIP), 1] > 0.5))
+
+
+def _widen(moved: Floats) -> None:
+    """Carry the inner edges out towards the outer corners: the network leaves the last of the seam out."""
+    inner = sorted({*UPPER_LIP, *LOWER_LIP})
+    left, right = moved[UPPER_LIP[0]].copy(), moved[UPPER_LIP[-1]].copy()
+    outer_left, outer_right = moved[OUTER_LIPS[0]], moved[OUTER_LIPS[10]]
+    along = ((moved[inner, 0] - left[0]) / (right[0] - left[0]))[:, None]
+    moved[inner] += CORNER * ((1 - along) * (outer_left - left) + along * (outer_right - right))
 
 
 def paleness(picture: Pixels, landmarks: Floats) -> Floats:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app.card import label
 from app.icons import icon
@@ -16,12 +16,14 @@ from app.theme import px, restyle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from PySide6.QtGui import QWheelEvent
+    from PySide6.QtGui import QResizeEvent, QWheelEvent
 
     from core.errors import LiveTalkError
 
 SETTLE_MS = 800
 """Typing that rests this long has settled and is applied."""
+_TICK_ROOM = 36
+"""Pixels of a check box's width that are not words."""
 
 
 def field(caption: str, widget: QWidget, *beside: QWidget, below: QWidget | None = None) -> QVBoxLayout:
@@ -66,6 +68,32 @@ def choices(*entries: tuple[str, str]) -> SteadyComboBox:
     for words, value in entries:
         made.addItem(words, value)
     return made
+
+
+class TickBox(QCheckBox):
+    """A check box whose words break into lines where the page is narrow."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self._words = words
+        self.setAccessibleName(words)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        broken = "\n".join(self._lines(self.width() - px(_TICK_ROOM)))
+        if broken != self.text():
+            self.setText(broken)
+
+    def _lines(self, width: int) -> list[str]:
+        lines = [""]
+        for word in self._words.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if lines[-1] and self.fontMetrics().horizontalAdvance(longer) > width:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        return lines
 
 
 class SteadyComboBox(QComboBox):

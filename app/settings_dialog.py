@@ -83,7 +83,7 @@ class SettingsDialog(Sheet):
         self._navigation = QListWidget()
         self.pages = {name: made(self) for name, (_, made) in _PAGES.items()}
         self._shown = page
-        row = QHBoxLayout(self)
+        row = QHBoxLayout(self.frame)
         row.setContentsMargins(1, 1, 1, 1)
         row.setSpacing(0)
         row.addWidget(self._side())

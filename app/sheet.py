@@ -14,7 +14,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from app.icons import icon
 from app.theme import SCRIM_ALPHA, px
@@ -30,7 +30,8 @@ _FADING_PLATFORMS = {"xcb", "windows", "cocoa"}
 class Sheet(QDialog):
     """A sheet over its window. Show it with `open()`; it is deleted once it was closed.
 
-    Esc closes it, Tab stays inside, and closing gives the focus back to what had it when the sheet opened.
+    What it shows is laid out in `frame`. Esc closes it, Tab stays inside, and closing gives the focus back to what had
+    it when the sheet opened.
 
     Args:
         parent: any widget of the window that the sheet belongs to.
@@ -41,11 +42,14 @@ class Sheet(QDialog):
 
     def __init__(self, parent: QWidget, title: str, preferred: QSize, reduce_motion: bool = False) -> None:
         super().__init__(parent.window(), Qt.WindowType.Dialog | Qt.WindowType.FramelessWindowHint)
-        self.setProperty("role", "sheet")
         self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(title)
+        self.frame = QFrame()
+        self.frame.setProperty("role", "sheet")
+        around = QVBoxLayout(self)
+        around.setContentsMargins(0, 0, 0, 0)
+        around.addWidget(self.frame)
         self._window = parent.window()
         self._preferred = preferred
         self._opener = QApplication.focusWidget()

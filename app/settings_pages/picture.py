@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from app.background import run_in_background
 from app.card import Card, label
-from app.form import Outcome, button, field
+from app.form import Outcome, TickBox, button, field
 from app.icons import icon
 from app.settings_pages.page import Form, Page
 from app.theme import px
@@ -38,7 +38,7 @@ class PicturePage(Page):
         self.motion.setPageStep(10)
         self.motion.valueChanged.connect(lambda percent: self.form.change("avatar", motion_amount=percent / 100))
         self.add(field(self.tr("How much the head moves"), self.motion))
-        self.figures = QCheckBox(self.tr("Show figures over the picture (F3)"))
+        self.figures = TickBox(self.tr("Show figures over the picture (F3)"))
         self.figures.clicked.connect(lambda on: self.form.services.show_figures(on))
         self.add(self.figures)
         self.finish()

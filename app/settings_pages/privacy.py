@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from app.card import label
-from app.form import button, hint
+from app.form import TickBox, button, hint
 from app.settings_pages.page import Form, Page
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class PrivacyPage(Page):
         inside.addWidget(label(self.tr("Where your words go"), "heading"))
         inside.addWidget(self.sent)
         self.add(card)
-        self.save = QCheckBox(self.tr("Save conversations on this computer"))
+        self.save = TickBox(self.tr("Save conversations on this computer"))
         self.save.clicked.connect(lambda on: self.form.change("privacy", save_conversations=on))
         self.add(self.save)
         self.add(

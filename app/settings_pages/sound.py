@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QSlider, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSlider, QVBoxLayout
 
 from app.background import run_in_background
 from app.card import label
-from app.form import Outcome, State, SteadyComboBox, button, choices, field
+from app.form import Outcome, State, SteadyComboBox, TickBox, button, choices, field
 from app.level_bars import LevelBars
 from app.settings_pages.page import Form, Page
 from app.theme import font, px, restyle
@@ -83,7 +83,7 @@ class SoundPage(Page):
             lambda: self.form.change("listening", hold_to_talk=self.talk.currentData() == "hold")
         )
         self.add(field(self.tr("Speaking to the avatar"), self.talk))
-        self.interrupt = QCheckBox(self.tr("Let me interrupt by speaking (with loudspeakers, echo is cancelled)"))
+        self.interrupt = TickBox(self.tr("Let me interrupt by speaking (with loudspeakers, echo is cancelled)"))
         self.interrupt.clicked.connect(lambda on: self.form.change("audio", echo="auto" if on else "half_duplex"))
         self.add(self.interrupt)
         self.silence, self._silence_figure = _slider(300, 2000, 100)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QCheckBox
-
-from app.form import hint
+from app.form import TickBox, hint
 from app.settings_pages.page import Form, Page
 
 if TYPE_CHECKING:
@@ -33,8 +31,8 @@ class WindowPage(Page):
         for name, box in self.boxes.items():
             box.setChecked(getattr(settings.window, name))
 
-    def _box(self, name: str, words: str) -> QCheckBox:
-        box = QCheckBox(words)
+    def _box(self, name: str, words: str) -> TickBox:
+        box = TickBox(words)
         box.clicked.connect(lambda on: self.form.change("window", **{name: on}))
         self.add(box)
         return box

@@ -43,8 +43,8 @@ class OmniDialogue:
     """A `Dialogue` over ``chat.completions`` with sound in and out.
 
     One asyncio loop on the thread "dialogue" owns the connection; each turn is a task there, and cancelling it closes
-    its socket. A reply is handed over on the threads "dialogue-hands", because the listener may let it wait. An
-    unexpected exception ends the thread through `threading.excepthook`.
+    its socket. A reply is handed over on the threads "dialogue-hands", because the listener may let it wait; names are
+    looked up there too. An unexpected exception ends the thread through `threading.excepthook`.
     """
 
     def __init__(self, endpoint: Endpoint, patience: Patience | None = None) -> None:
@@ -55,8 +55,8 @@ class OmniDialogue:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._warming: asyncio.Task[None] | None = None
         self._used_at = -STILL_WARM_S
-        self._hands = ThreadPoolExecutor(2, thread_name_prefix="dialogue-hands")
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(3, thread_name_prefix="dialogue-hands"))
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="dialogue")
         self._thread.start()
@@ -81,7 +81,6 @@ class OmniDialogue:
         self._thread.join(JOIN_LIMIT_S)
         if self._thread.is_alive():
             log.error("the thread of the endpoint did not end within %.0f s", JOIN_LIMIT_S)
-        self._hands.shutdown()
 
     # From here on everything runs on the loop.
 
@@ -212,7 +211,7 @@ class OmniDialogue:
 
     async def _hand(self, give: Callable[..., T], *values: object) -> T:
         """Call a method of the reply, which may wait, beside the loop."""
-        return await self._loop.run_in_executor(self._hands, give, *values)
+        return await self._loop.run_in_executor(None, give, *values)
 
 
 class Delivery:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from app.commands.terminal import Terminal
 from core.media import MediaFormat, SpeechBlock
 from core.playback.mp4 import Mp4Writer
 from core.settings import Settings, changed, save, settings_path
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

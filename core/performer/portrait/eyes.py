@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
+from core.performer.portrait.imaging import blurred, grey, sampled
 from core.performer.portrait.mesh import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from core.media import Pixels
     from core.performer.portrait.identity import PortraitIdentity
+    from core.performer.portrait.imaging import Floats
 
-    Floats = npt.NDArray[np.float32]
 
 UPPER_SHARE = 0.84
 """How much of the way the upper lid goes when the eye shuts; the lower lid comes to meet it."""
@@ -82,7 +80,7 @@ class _Eye:
         self._lower = _edge(self._x[0], lower)[None]
         under_brow = _edge(self._x[0], identity.landmarks[list(brow), :2])[None] + BROW * width
         fold = np.clip(self._upper - under_brow, LEAST_FOLD * width, FOLD * width)
-        self._fold = -cv2.GaussianBlur(fold, (0, 0), 0.08 * width, borderType=cv2.BORDER_REPLICATE)
+        self._fold = -blurred(fold, 0.08 * width)
         self._pouch = np.full_like(self._fold, POUCH * width)
         across = np.clip((self._x - upper[0, 0]) / max(upper[-1, 0] - upper[0, 0], 1.0), 0, 1)
         self._bow = np.sqrt(np.maximum(0, 4 * across * (1 - across)))  # 0 at and beyond the corners
@@ -103,8 +101,8 @@ class _Eye:
         lid_over = np.clip(self._inset_upper - over + 0.5, 0, 1)[..., None]
         lid_under = np.clip(under - self._inset_lower + 0.5, 0, 1)[..., None]
         x = np.broadcast_to(self._x - self._corner[0], over.shape)
-        upper_skin = cv2.remap(self._rest, x, over - self._corner[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        lower_skin = cv2.remap(self._rest, x, under - self._corner[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        upper_skin = sampled(self._rest, np.dstack([x, over - self._corner[1]]), cubic=True)
+        lower_skin = sampled(self._rest, np.dstack([x, under - self._corner[1]]), cubic=True)
         shade = 1 - 0.25 * np.clip(closed, 0, 1) * (
             1 - np.clip((self._inset_upper + upper_down + 3 - self._y) / -6, 0, 1)
         )
@@ -132,19 +130,17 @@ class _Eye:
         rigid = rigid * rigid * (3 - 2 * rigid)
         x = np.broadcast_to(self._x - shift[0] * rigid - self._corner[0], self._ball.shape[:2])
         y = np.broadcast_to(self._y - shift[1] * rigid - self._corner[1], self._ball.shape[:2])
-        return cv2.remap(
-            self._ball, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        return sampled(self._ball, np.dstack([x, y]))
 
     def _find_iris(self, upper: Floats, lower: Floats) -> Floats:
         """The middle of the dark part of the opening."""
-        grey = cv2.cvtColor(self._rest, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        bright = grey(self._rest)
         opened = (self._y > self._upper + self._lash) & (self._y < self._lower - self._lash)
         centre = np.array([(upper[0, 0] + upper[-1, 0]) / 2, (upper[4, 1] + lower[4, 1]) / 2], np.float32)
         if opened.sum() < 12:
             return centre
-        level = np.quantile(grey[opened], 0.6)
-        dark = np.maximum(0, level - grey) * opened
+        level = np.quantile(bright[opened], 0.6)
+        dark = np.maximum(0, level - bright) * opened
         dark = dark * (np.abs(self._x - centre[0]) < 0.32 * self._width)
         weight = float(dark.sum())
         if weight <= 0:
@@ -156,9 +152,9 @@ class _Eye:
         x = np.broadcast_to(self._x - self._corner[0], self._rest.shape[:2]).astype(np.float32)
         margin = np.minimum(1.0, 0.3 * (self._lower - self._upper))
         y = np.clip(self._y, self._inset_upper - 0.5 + margin, self._inset_lower + 0.5 - margin)
-        ball = cv2.remap(self._rest, x, (y - self._corner[1]).astype(np.float32), cv2.INTER_LINEAR)
+        ball = sampled(self._rest, np.dstack([x, y - self._corner[1]])).astype(np.float32)
         beyond = np.abs(self._y - y)[..., None]
-        spread = cv2.GaussianBlur(ball, (0, 0), 0.03 * self._width).astype(np.float32)
+        spread = blurred(ball, 0.03 * self._width)
         return ball + (spread - ball) * np.clip(beyond / 4, 0, 1)
 
 

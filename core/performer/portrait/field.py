@@ -14,14 +14,16 @@ import cv2
 import numpy as np
 from scipy import sparse
 
+from core.performer.portrait.imaging import blurred, sampled
 from core.performer.portrait.mesh import LOWER_LIP, OVAL, UPPER_LIP, canonical_mesh
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from core.performer.portrait.imaging import Floats
     from core.performer.portrait.mesh import Pose
 
-    Floats = npt.NDArray[np.float32]
+    Indices = npt.NDArray[np.int64]
     Bools = npt.NDArray[np.bool_]
 
 STEPS = 8
@@ -74,8 +76,7 @@ class Depth:
 
     def at(self, points: Floats) -> Floats:
         """Depth [n] in px at `points` [n, 2]."""
-        place = (points[None] / DEPTH_STRIDE).astype(np.float32)
-        return cv2.remap(self.values, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        return sampled(self.values, points[None] / DEPTH_STRIDE)[0]
 
 
 def depth_of(landmarks: Floats, pose: Pose, side: int) -> Depth:
@@ -85,7 +86,7 @@ def depth_of(landmarks: Floats, pose: Pose, side: int) -> Depth:
     inside, _, inner = _inside(points, landmarks)
     _, outer, _, _ = _outside(points, landmarks, pose)
     values = np.where(inside, inner, outer).reshape(nodes, nodes).astype(np.float32)
-    return Depth(cv2.GaussianBlur(values, (0, 0), SOFTNESS * pose.scale / DEPTH_STRIDE), side)
+    return Depth(blurred(values, SOFTNESS * pose.scale / DEPTH_STRIDE), side)
 
 
 def field_at(points: Floats, landmarks: Floats, pose: Pose, depth: Depth, flesh_at: Floats | None = None) -> Field:
@@ -124,18 +125,18 @@ def turned_around(moved: Floats, at: Floats, origin: tuple[float, float], stride
     known = np.dstack([moved, _pace(moved, stride)])
     source = at.copy()
     for _ in range(STEPS):
-        here = cv2.remap(known, (source - grid_origin) / stride, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        here = sampled(known, (source - grid_origin) / stride)
         source = source + (at - source - here[..., :2]) * here[..., 2:]
     return source
 
 
 def _pace(moved: Floats, stride: float) -> Floats:
-    """The step that suits each point: whole where the field is even, smaller where it stretches, as at the corners of an
-    opening mouth, where whole steps would leap to and fro."""
+    """The step that suits each point: whole where the field is even, smaller where it stretches, as at the corners
+    of an opening mouth, where whole steps would leap to and fro."""
     across = np.gradient(moved[..., 0], stride, axis=1)
     down = np.gradient(moved[..., 1], stride, axis=0)
     pace = 1 / (1 + np.maximum(np.dstack([across, down]), 0))
-    return cv2.erode(pace.astype(np.float32), np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.erode(pace.astype(np.float32), np.ones((3, 3), np.uint8)), np.float32)
 
 
 def grid(left: float, top: float, width: int, height: int, stride: float) -> Floats:
@@ -150,7 +151,7 @@ def _smooth(x: Floats) -> Floats:
     return x * x * (3 - 2 * x)
 
 
-def _inside(points: Floats, landmarks: Floats) -> tuple[Bools, tuple[Floats, Floats], Floats]:
+def _inside(points: Floats, landmarks: Floats) -> tuple[Bools, tuple[Indices, Floats], Floats]:
     """Which points lie in the mesh, their triangles' corners and weights [n, 3], and their depth."""
     triangles = _with_mouth_closed()
     corners = landmarks[triangles]
@@ -189,7 +190,7 @@ def _with_mouth_closed() -> npt.NDArray[np.int64]:
     return np.concatenate([np.array(fan), canonical_mesh().triangles])
 
 
-def _outside(points: Floats, landmarks: Floats, pose: Pose) -> tuple[tuple[Floats, Floats], Floats, Floats, Floats]:
+def _outside(points: Floats, landmarks: Floats, pose: Pose) -> tuple[tuple[Indices, Floats], Floats, Floats, Floats]:
     """The nearest point of the face's outline: its two landmarks and weights [n, 2]; then depth, distance in px and
     the direction's downward part."""
     oval = np.array(OVAL)

@@ -6,6 +6,7 @@ A picture is read, cropped to head and shoulders, traced, and refused with a rea
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,19 +15,18 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.errors import PerformerError, Problem
+from core.performer.portrait.imaging import grey, resized
 from core.performer.portrait.mesh import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP, fit_pose
 from core.performer.portrait.seam import with_seam
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from core.media import Pixels
+    from core.performer.portrait.imaging import Floats
     from core.performer.portrait.landmarks import Face, FaceFinder
     from core.performer.portrait.mesh import Pose
 
-    Floats = npt.NDArray[np.float32]
 
 SIDE = 512
 READ_SIDE = 3072
@@ -67,7 +67,10 @@ def read_picture(path: Path) -> Pixels:
         PerformerError: the file is not a picture or is damaged (`PICTURE_UNREADABLE`).
     """
     try:
-        with Image.open(path) as opened:
+        with (
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            Image.open(path) as opened,
+        ):
             opened.draft("RGB", (READ_SIDE, READ_SIDE))
             upright = ImageOps.exif_transpose(opened)
             return _as_rgb(upright)
@@ -75,7 +78,7 @@ def read_picture(path: Path) -> Pixels:
         raise PerformerError(
             Problem.PICTURE_UNREADABLE,
             "This file can't be read as a picture.",
-            "It may be damaged. Try another picture.",
+            "It may be damaged.",
             detail=f"{path.name}: {error}",
         ) from error
 
@@ -161,12 +164,13 @@ def _refused(reason: str, advice: str) -> PerformerError:
 
 def _sharpness(image: Pixels, face: Face) -> float:
     """Spread of the finest detail in the face against its contrast, with a large face brought to 256 px."""
-    left, top, right, bottom = (int(round(float(v))) for v in face.box)
+    left, top, right, bottom = (round(float(v)) for v in face.box)
     part = image[max(0, top) : bottom, max(0, left) : right]
     scale = min(1.0, 256 / max(1, part.shape[0]))
-    grey = cv2.cvtColor(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    contrast = max(float(grey.std()), 8.0)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).std()) * 40 / contrast
+    small = resized(part, (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))))
+    bright = grey(small)
+    contrast = max(float(bright.std()), 8.0)
+    return float(np.asarray(cv2.Laplacian(bright, cv2.CV_32F)).std()) * 40 / contrast
 
 
 def _crop(face: Face, width: int, height: int) -> tuple[float, float, float]:
@@ -191,9 +195,8 @@ def _cut(image: Pixels, left: float, top: float, side: float) -> Pixels:
     pads = (max(0, -y), max(0, y + size - height), max(0, -x), max(0, x + size - width))
     part = image[max(0, y) : min(height, y + size), max(0, x) : min(width, x + size)]
     if any(pads):
-        part = cv2.copyMakeBorder(part, *pads, cv2.BORDER_REPLICATE)
-    method = cv2.INTER_AREA if size > SIDE else cv2.INTER_CUBIC
-    return np.ascontiguousarray(cv2.resize(part, (SIDE, SIDE), interpolation=method))
+        part = np.pad(part, (pads[:2], pads[2:], (0, 0)), mode="edge")
+    return np.ascontiguousarray(resized(part, (SIDE, SIDE), cubic=True))
 
 
 def _lip_gap(landmarks: Floats) -> float:

@@ -13,21 +13,22 @@ import cv2
 import numpy as np
 
 from core.errors import PerformerError, Problem
+from core.performer.portrait.imaging import laid, resized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from core.media import Pixels
+    from core.performer.portrait.imaging import Floats
 
-    Floats = npt.NDArray[np.float32]
 
 DETECTOR_FILE = "face_detection_short_range.tflite"
 LANDMARK_FILE = "face_landmark.tflite"
 DETECTOR_SIDE = 128
 LANDMARK_SIDE = 192
+LEAST_SIDE = 32
+"""px below which no face is looked for."""
 MIN_DETECTION = 0.5
 MIN_FACE = 0.5
 """Least confidence of the landmark network that what it was shown is a face."""
@@ -62,6 +63,8 @@ class FaceFinder:
 
     def find(self, image: Pixels) -> list[Face]:
         """The faces of an RGB picture of any size, largest first."""
+        if min(image.shape[:2]) < LEAST_SIDE:
+            return []
         boxes = _without_doubles([box for tile in _tiles(image) for box in self._detect(image, *tile)])
         faces = [face for box in boxes if (face := self._trace(image, box)) is not None]
         faces.sort(key=lambda face: -float(face.box[3] - face.box[1]))
@@ -170,12 +173,12 @@ def _shrink(image: Pixels, matrix: Floats, side: int) -> Pixels:
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.5:
         factor = 2.0 ** np.ceil(np.log2(0.5 / scale))
-        small = cv2.resize(image, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+        small = resized(image, (max(1, round(image.shape[1] / factor)), max(1, round(image.shape[0] / factor))))
         ratio = np.array([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]], np.float32)
         matrix = matrix.copy()
         matrix[:, :2] *= ratio
         image = small
-    return cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_CONSTANT)
+    return laid(image, matrix, (side, side))
 
 
 def _without_doubles(boxes: list[Floats]) -> list[Floats]:

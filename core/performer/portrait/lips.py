@@ -12,19 +12,18 @@ import cv2
 import numpy as np
 
 from core.performer.portrait.field import field_at, grid, turned_around
+from core.performer.portrait.imaging import blurred, resized, sampled
 from core.performer.portrait.mesh import JAW, LEFT_EYE, LOWER_LIP, OUTER_LIPS, RIGHT_EYE, UPPER_LIP
 from core.performer.portrait.mouth import ENAMEL, UPPER_EDGE, draw_inside, light_of, place, shrunk
 from core.performer.portrait.seam import lips_part
 from core.performer.portrait.teeth import OwnTeeth
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from core.media import Pixels
     from core.performer.portrait.field import Depth, Field
     from core.performer.portrait.identity import PortraitIdentity
+    from core.performer.portrait.imaging import Floats
 
-    Floats = npt.NDArray[np.float32]
 
 STRIDE = 2
 MARGIN = 14
@@ -76,13 +75,10 @@ class Lips:
             return
         corner, size = np.array([left, top], np.float32), (right - left, bottom - top)
         sources = [self._source(field, corner, size, flesh, turn, shift) for field in self._fields]
-        upper, lower = (
-            cv2.remap(still, 2 * source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-            for source in sources
-        )
+        upper, lower = (sampled(still, 2 * source).astype(np.float32) for source in sources)
         cover_upper = self._cover(sources[0], self._upper_edge, 1.0)
         cover_lower = self._cover(sources[1], self._lower_edge, -1.0)
-        gap = cv2.GaussianBlur((1 - cover_upper) * (1 - cover_lower), (3, 3), 0)
+        gap = blurred((1 - cover_upper) * (1 - cover_lower), 0.8)
         behind = self._behind(corner, flesh, turn, shift, gap)
         seen = lower + (upper - lower) * cover_upper[..., None]
         seen += (behind - seen) * gap[..., None]
@@ -115,7 +111,7 @@ class Lips:
         moved = field.move(flesh, turn, shift).reshape(self._nodes[1], self._nodes[0], 2).astype(np.float32)
         left, top = (float(value) + 0.5 for value in corner)
         at = grid(left, top, size[0] // 2, size[1] // 2, 2)
-        return cv2.resize(turned_around(moved, at, self._origin, STRIDE), size, interpolation=cv2.INTER_LINEAR)
+        return resized(turned_around(moved, at, self._origin, STRIDE), size)
 
     def _cover(self, source: Floats, edge: Floats, sign: float) -> Floats:
         """How much of each pixel the layer covers, from where it comes: `sign` 1 for what lies above `edge`."""
@@ -136,7 +132,7 @@ class Lips:
         for layer, where in ((self._inside.lower, jaw), (self._inside.upper, skull)):
             placed = place(layer, np.column_stack([frame, where]), size)
             seen = seen * (1 - placed[..., 3:]) + placed[..., :3]
-        soft = cv2.GaussianBlur(gap, (0, 0), 0.012 * pose.scale)
+        soft = blurred(gap, 0.012 * pose.scale)
         seen = seen * (0.35 + 0.65 * np.clip(1.5 * soft, 0, 1))[..., None]
         if self._own is not None:
             parted = float(np.abs(flesh[list(UPPER_LIP)] - flesh[list(LOWER_LIP)]).max())

@@ -17,7 +17,8 @@ from scipy.spatial.transform import Rotation
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Floats = npt.NDArray[np.float32]
+    from core.performer.portrait.imaging import Floats
+
     Indices = npt.NDArray[np.int64]
 
 FOREHEAD, CHIN, NOSE_TIP, NOSE_BASE = 10, 152, 1, 2

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from core.performer.portrait.imaging import blurred, laid
 
-    Floats = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    from core.performer.portrait.imaging import Floats
+
 
 WIDTH, HEIGHT = 0.40, 0.30
 """Size of the drawn inside, in face heights; the seam of the closed lips is at half its height."""
@@ -55,7 +55,7 @@ def draw_inside(light: Floats) -> MouthInside:
     lower = _over(_teeth(x, y, LOWER_TEETH, LOWER_EDGE, 1.0), _gum(x, y, LOWER_EDGE + 0.052, 1.0))
     lower = _over(lower, _tongue(x, y))
     tint = np.append(light, 1.0).astype(np.float32)
-    return MouthInside(_blurred(upper) * tint, _blurred(lower) * tint, CAVITY * light)
+    return MouthInside(blurred(upper, 0.8) * tint, blurred(lower, 0.8) * tint, CAVITY * light)
 
 
 def light_of(eye_white: Floats | None, skin: Floats) -> Floats:
@@ -73,13 +73,13 @@ def light_of(eye_white: Floats | None, skin: Floats) -> Floats:
 def place(layer: Floats, matrix: Floats, size: tuple[int, int]) -> Floats:
     """`layer` laid into a picture of `size` (width, height); `matrix` [2, 3] takes face heights to px."""
     to_layer = np.array([[1 / DOTS, 0, 0.5 / DOTS - WIDTH / 2], [0, 1 / DOTS, 0.5 / DOTS - HEIGHT / 2], [0, 0, 1]])
-    return cv2.warpAffine(layer, (matrix @ to_layer).astype(np.float32), size, flags=cv2.INTER_AREA)
+    return laid(layer, matrix @ to_layer, size)
 
 
 def shrunk(inside: MouthInside, face_height: float) -> MouthInside:
     """`inside` averaged so that `place` into a face of `face_height` px needs no more averaging."""
     blur = 0.35 * DOTS / face_height
-    upper, lower = (cv2.GaussianBlur(layer, (0, 0), blur) for layer in (inside.upper, inside.lower))
+    upper, lower = (blurred(layer, blur) for layer in (inside.upper, inside.lower))
     return MouthInside(upper, lower, inside.cavity)
 
 
@@ -142,7 +142,3 @@ def _tongue(x: Floats, y: Floats) -> Floats:
 
 def _over(front: Floats, back: Floats) -> Floats:
     return front + back * (1 - front[..., 3:])
-
-
-def _blurred(layer: Floats) -> Floats:
-    return cv2.GaussianBlur(layer, (0, 0), 0.8).astype(np.float32)

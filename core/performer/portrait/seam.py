@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from core.performer.portrait.imaging import blurred, grey, sampled
 from core.performer.portrait.mesh import LOWER_LIP, OUTER_LIPS, UPPER_LIP
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from core.media import Pixels
+    from core.performer.portrait.imaging import Floats
 
-    Floats = npt.NDArray[np.float32]
 
 WIDE_OPEN = 0.045
 """Lips traced farther apart than this, in face heights, are parted whatever their colours say."""
@@ -35,7 +36,7 @@ def with_seam(picture: Pixels, landmarks: Floats, face_height: float) -> Floats:
     """`landmarks` [468, 3] with the inner lips moved: onto each other and the dark seam of a closed mouth, or onto the
     two edges of an open one."""
     moved = landmarks.copy()
-    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.0)
+    bright = blurred(grey(picture), 1.0)
     reach = max(3.0, REACH * face_height)
     _widen(moved)
     upper, lower = moved[list(UPPER_LIP)], moved[list(LOWER_LIP)]
@@ -43,7 +44,7 @@ def with_seam(picture: Pixels, landmarks: Floats, face_height: float) -> Floats:
     if len(columns) < 8:
         return landmarks
     middle = (upper + lower) / 2
-    seam = _cheapest_path(grey, columns, np.interp(columns, middle[:, 0], middle[:, 1]), reach)
+    seam = _cheapest_path(bright, columns, np.interp(columns, middle[:, 0], middle[:, 1]), reach)
     moved[[UPPER_LIP[0], UPPER_LIP[-1]], 1] = seam[[0, -1]]
     inside, teeth = _inside(picture, landmarks)
     gap = float((lower[3:8, 1] - upper[3:8, 1]).mean()) / face_height
@@ -51,7 +52,7 @@ def with_seam(picture: Pixels, landmarks: Floats, face_height: float) -> Floats:
         for edge in (UPPER_LIP, LOWER_LIP):
             _lay(moved, edge, middle, columns, seam)
         return moved
-    slope = cv2.Sobel(cv2.GaussianBlur(inside, (0, 0), 0.8), cv2.CV_32F, 0, 1, ksize=3)
+    slope = np.gradient(blurred(inside, 0.8), axis=0)
     for edge, points, sign in ((UPPER_LIP, upper, -1.0), (LOWER_LIP, lower, 1.0)):
         guess = np.interp(columns, points[:, 0], points[:, 1])
         _lay(moved, edge, points, columns, _cheapest_path(sign * slope, columns, guess, 0.7 * reach))
@@ -89,8 +90,9 @@ def _against_lips(picture: Pixels, landmarks: Floats) -> tuple[Floats, Floats]:
     """How far each pixel is paler, and how far darker, than the lips."""
     lips = _filled(picture.shape[:2], landmarks[list(OUTER_LIPS), :2])
     ring = (lips > 0) & (_opening(picture, landmarks) == 0)
-    soft = cv2.GaussianBlur(picture, (0, 0), 0.7).astype(np.float32) / 255
-    bright, red, _ = cv2.split(cv2.cvtColor(soft, cv2.COLOR_RGB2LAB))
+    soft = blurred(picture, 0.7).astype(np.float32) / 255
+    lab = np.asarray(cv2.cvtColor(soft, cv2.COLOR_RGB2LAB), np.float32)
+    bright, red = lab[..., 0], lab[..., 1]
     lip_red, lip_bright = float(np.median(red[ring])), float(np.median(bright[ring]))
     dark = np.clip((0.72 * lip_bright - bright) / (0.2 * lip_bright), 0, 1).astype(np.float32)
     if lip_red < LEAST_RED:
@@ -115,7 +117,7 @@ def _cheapest_path(cost_map: Floats, columns: npt.NDArray[np.int64], guess: Floa
     offsets = np.arange(-reach, reach + 0.1, 0.5, dtype=np.float32)
     rows = (guess[:, None] + offsets[None]).astype(np.float32)
     across = np.repeat(columns[:, None], len(offsets), 1).astype(np.float32)
-    cost = cv2.remap(cost_map, across, rows, cv2.INTER_LINEAR)
+    cost = sampled(cost_map, np.dstack([across, rows]))
     spread = float(cost.std()) + 1e-6
     cost = (cost - cost.mean(1, keepdims=True)) / spread + 0.3 * (offsets / reach)[None] ** 2
     total, back = cost.copy(), np.zeros(cost.shape, int)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
+from core.performer.portrait.imaging import laid, sampled
 from core.performer.portrait.mesh import LOWER_LIP, UPPER_LIP
 from core.performer.portrait.seam import paleness
 
 if TYPE_CHECKING:
     from core.performer.portrait.identity import PortraitIdentity
-    from core.performer.portrait.mesh import Floats
+    from core.performer.portrait.imaging import Floats
 
 CROWN = 0.045
 """Face heights of tooth drawn above what the resting lip shows; beyond is gum, which the drawn inside has."""
@@ -39,10 +39,10 @@ class OwnTeeth:
         )  # gum and shadow stay with the skull too
         solid = np.maximum(pale, high) * np.clip(np.minimum(y - top - 0.5, bottom - y - 1.0) + 0.5, 0, 1) * within
         held = np.maximum(y, top + np.minimum(2.0, 0.5 * (bottom - top)))  # above the lip's edge as at the edge
-        columns = np.broadcast_to(x, (side, side)).astype(np.float32)
-        self._picture = cv2.remap(picture, columns, held.astype(np.float32), cv2.INTER_LINEAR)
+        at = np.dstack([np.broadcast_to(x, (side, side)), held])
+        self._picture = sampled(picture, at)
         crown = np.clip((y - top) / (CROWN * identity.pose.scale) + 1, 0, 1) ** 0.5
-        carried = cv2.remap(solid, columns, held.astype(np.float32), cv2.INTER_LINEAR) * crown
+        carried = sampled(solid, at) * crown
         self._teeth = np.where(y < held, carried, solid).astype(np.float32)
         self._exact = picture
         sure = (pale > 0.7) & (self._between > 0.9)
@@ -57,11 +57,11 @@ class OwnTeeth:
             parted: px by which the mouth differs from its rest.
         """
         share = min(1.0, parted / BLEND)
-        held = cv2.warpAffine(self._picture, matrix, size, flags=cv2.INTER_LINEAR).astype(np.float32)
-        cover = cv2.warpAffine(self._teeth, matrix, size, flags=cv2.INTER_LINEAR)
+        held = laid(self._picture, matrix, size).astype(np.float32)
+        cover = laid(self._teeth, matrix, size)
         if share < 1:
-            rest = cv2.warpAffine(self._exact, matrix, size, flags=cv2.INTER_CUBIC).astype(np.float32)
-            between = cv2.warpAffine(self._between, matrix, size, flags=cv2.INTER_LINEAR)
+            rest = laid(self._exact, matrix, size, cubic=True).astype(np.float32)
+            between = laid(self._between, matrix, size)
             held = rest + (held - rest) * share
             cover = between + (cover - between) * share
         return held, cover

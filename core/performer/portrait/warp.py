@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from core.performer.portrait.eyes import Eyes
 from core.performer.portrait.field import depth_of, field_at, grid, turned_around
+from core.performer.portrait.imaging import laid, resized, sampled_into
 from core.performer.portrait.lips import Lips
 from core.performer.portrait.mesh import head_turn
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from core.media import Pixels
     from core.performer.portrait.face import FaceMotion
     from core.performer.portrait.identity import PortraitIdentity
+    from core.performer.portrait.imaging import Floats
 
-    Floats = npt.NDArray[np.float32]
 
 STRIDE = 4
 """px between the points at which the field is known; between them it is linear."""
@@ -66,8 +64,8 @@ class PortraitPainter:
         still = self._with_eyes(lids, gaze)
         moved = self._field.move(flesh, turn, shift).reshape(self._nodes, self._nodes, 2)
         coarse = turned_around(moved.astype(np.float32), self._at, (CORNER, CORNER), STRIDE) - self._at
-        fine = self._pixels + cv2.resize(coarse, (self._side, self._side), interpolation=cv2.INTER_LINEAR)
-        cv2.remap(still, 2 * fine, None, cv2.INTER_LINEAR, dst=frame, borderMode=cv2.BORDER_REPLICATE)
+        fine = self._pixels + resized(coarse, (self._side, self._side))
+        sampled_into(frame, still, 2 * fine)
         self._lips.paint(frame, still, flesh, turn, shift)
 
     def _with_eyes(self, lids: Floats, gaze: Floats) -> Pixels:
@@ -91,4 +89,4 @@ def doubled(picture: Pixels) -> Pixels:
     height, width = picture.shape[:2]
     twice = np.array([[2, 0, 0], [0, 2, 0]], np.float32)
     size = (2 * width - 1, 2 * height - 1)
-    return cv2.warpAffine(picture, twice, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return laid(picture, twice, size, cubic=True, edge=True)

@@ -1,0 +1,57 @@
+"""OpenCV's resampling, typed: its own stubs know neither what comes back nor that a second map may be left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+Picture = TypeVar("Picture", bound=npt.NDArray[Any])
+
+if TYPE_CHECKING:
+    from core.media import Pixels
+
+
+def sampled(picture: Picture, at: Floats, *, cubic: bool = False) -> Picture:
+    """`picture` looked up at `at` [h, w, 2] px; beyond its border as at the border."""
+    remap: Any = cv2.remap
+    method = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    return remap(picture, at.astype(np.float32, copy=False), None, method, borderMode=cv2.BORDER_REPLICATE)
+
+
+def sampled_into(out: Pixels, picture: Pixels, at: Floats) -> None:
+    """`sampled`, written into `out`."""
+    remap: Any = cv2.remap
+    remap(picture, at.astype(np.float32, copy=False), None, cv2.INTER_LINEAR, out, cv2.BORDER_REPLICATE)
+
+
+def laid(
+    picture: Picture, matrix: Floats, size: tuple[int, int], *, cubic: bool = False, edge: bool = False
+) -> Picture:
+    """`picture` under an affine map [2, 3] into `size` (width, height); outside it zero, or its `edge`."""
+    warp: Any = cv2.warpAffine
+    method = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    border = cv2.BORDER_REPLICATE if edge else cv2.BORDER_CONSTANT
+    return warp(picture, matrix.astype(np.float32, copy=False), size, flags=method, borderMode=border)
+
+
+def resized(picture: Picture, size: tuple[int, int], *, cubic: bool = False) -> Picture:
+    """`picture` at `size` (width, height): averaged where it shrinks by itself, else interpolated."""
+    resize: Any = cv2.resize
+    shrinks = size[0] < picture.shape[1] and size[1] < picture.shape[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    return resize(picture, size, interpolation=method)
+
+
+def blurred(picture: Picture, sigma: float) -> Picture:
+    """`picture` under a Gaussian of `sigma` px."""
+    blur: Any = cv2.GaussianBlur
+    return blur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+
+
+def grey(picture: Pixels) -> Floats:
+    """Brightness [h, w] in 0..255."""
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)

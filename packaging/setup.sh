@@ -19,6 +19,24 @@ started=$SECONDS
 say() { printf '[%3d s] %s\n' $((SECONDS - started)) "$*"; }
 stop() { printf '\n%s\n' "$@" >&2; exit 1; }
 
+follow() { # run a long command quietly: its newest line on a terminal, a sign of life every 20 s elsewhere
+    "$@" >"$log" 2>&1 &
+    local work=$! seconds=0
+    trap 'kill $work 2>/dev/null; exit 130' INT TERM
+    while kill -0 $work 2>/dev/null; do
+        sleep 1
+        seconds=$((seconds + 1))
+        if [ -t 1 ]; then
+            printf '\r\033[K[%3d s]   %.60s' $((SECONDS - started)) "$(tail -n 1 "$log" | tr -d '\r')"
+        elif [ $((seconds % 20)) = 0 ]; then
+            say "  still at it"
+        fi
+    done
+    if [ -t 1 ]; then printf '\r\033[K'; fi
+    trap - INT TERM
+    wait $work
+}
+
 # --- stamps -------------------------------------------------------------------------------------------------
 fingerprint() { cat "$@" | sha256sum | cut -d' ' -f1; }
 is_done() { [ "$(cat "$stamps/$1" 2>/dev/null)" = "$2" ]; }
@@ -51,7 +69,7 @@ install_packages() {
     say "installing system packages: $*"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq -o Acquire::Retries=3 ||
         say "the package lists could not be renewed; trying with those at hand"
-    as_root env DEBIAN_FRONTEND=noninteractive "${install[@]}" -qq -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 >"$log" 2>&1 ||
+    follow as_root env DEBIAN_FRONTEND=noninteractive "${install[@]}" -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 ||
         { tail -20 "$log" >&2; stop "The system packages could not be installed. The command was:" "" "    ${install[*]}"; }
 }
 
@@ -89,8 +107,8 @@ see_to_environment() {
 install_python() { # what to say, then the arguments of pip
     say "$1"
     shift
-    $venv/bin/python -m pip install --disable-pip-version-check --no-input "$@" >"$log" 2>&1 ||
-        { tail -30 "$log" >&2; stop "pip could not install this. The command was:" "" "    $venv/bin/python -m pip install $*"; }
+    follow $venv/bin/python -m pip install --disable-pip-version-check --no-input "$@" ||
+        { tail -30 "$log" >&2; stop "pip could not install this (is the network there?). The command was:" "" "    $venv/bin/python -m pip install $*"; }
 }
 
 pinned() { sed -n "s/^ *\"\($1==[^\"]*\)\".*/\1/p" pyproject.toml; }

@@ -31,6 +31,8 @@ RATE = 48_000
 LATENCY_S = 0.04
 STALL_S = 1.0
 """A stream that has not moved for so long is lost."""
+WAKE_S = 5.0
+"""A stream may need so long for its first sound (Bluetooth, a suspended server)."""
 _CAPTURE_RING = 1 << 17
 
 
@@ -157,17 +159,21 @@ class _Watch:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._position = -1
-        self.at = now()
+        self._at = now()
+        self._position = 0
 
     def see(self, position: int) -> None:
         if position != self._position:
             self._position = position
-            self.at = self._now()
+            self._at = self._now()
 
     @property
     def still_s(self) -> float:
-        return self._now() - self.at
+        return self._now() - self._at
+
+    @property
+    def stalled(self) -> bool:
+        return self.still_s > (STALL_S if self._position else WAKE_S)
 
 
 class _RtMicrophone:
@@ -187,7 +193,7 @@ class _RtMicrophone:
     @property
     def alive(self) -> bool:
         self._watch.see(self._heard + self._ring.read_available)
-        return self._stream.active and self._watch.still_s < STALL_S
+        return self._stream.active and not self._watch.stalled
 
     def take(self) -> Samples:
         if self._action not in self._stream.actions:
@@ -221,7 +227,7 @@ class _RtLoudspeaker:
     @property
     def alive(self) -> bool:
         self._watch.see(self.taken)
-        return self._stream.active and self._watch.still_s < STALL_S
+        return self._stream.active and not self._watch.stalled
 
     @property
     def taken(self) -> int:

@@ -236,7 +236,7 @@ class _Output:
         self._resample = Resampler(MEDIA_RATE, loudspeaker.rate)
         self._seen = loudspeaker.taken
         self._cursor = self._seen + int(_RESTART_S * loudspeaker.rate)
-        self._flowing = False
+        self._flowing = self._starving = False
         self._timeline.restart(loudspeaker.rate, self._given)
         self._begin_stream()
 
@@ -269,21 +269,27 @@ class _Output:
         self._timeline.wrote(self._cursor, len(samples), media)
         self._stream_made += len(samples)
         self._cursor += len(samples)
-        self._flowing = True
+        self._flowing, self._starving = True, False
 
     def _starve(self, taken: int) -> None:
         if self._flowing:
             self.underruns += 1
-            self._flowing = False
-        if self._given:
-            self.starved += (taken - self._cursor) * MEDIA_RATE // self._loudspeaker.rate
-        self._cursor = taken + int(_RESTART_S * self._loudspeaker.rate)
+            self._flowing, self._starving = False, True
+        begin = taken + int(_RESTART_S * self._loudspeaker.rate)
+        if self._starving:
+            self.starved += (begin - self._cursor) * MEDIA_RATE // self._loudspeaker.rate
+        self._cursor = begin
 
     def _louder(self, samples: Samples) -> Samples:
+        if not len(samples):
+            return samples
         goal = 0.0 if self.muted else self.volume
-        ramp = np.linspace(self._gain, goal, len(samples) + 1, dtype=np.float32)[1:]
-        self._gain = goal
-        return np.clip(samples * ramp, -1, 1)
+        gain = np.full(len(samples), goal, np.float32)
+        if goal != self._gain:
+            ramp = min(len(samples), int(_FADE_S * self._loudspeaker.rate))
+            gain[:ramp] = np.linspace(self._gain, goal, ramp + 1, dtype=np.float32)[1:]
+            self._gain = goal
+        return np.clip(samples * gain, -1, 1)
 
 
 class _Ear:

@@ -1,0 +1,105 @@
+"""EchoGuard: the avatar does not hear itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.signal import lfilter
+
+from core.audio.echo import FRAME, TAIL_S, EchoGuard, Trust
+from core.media import CAPTURE_RATE
+
+if TYPE_CHECKING:
+    from core.media import Samples
+
+
+def babble(seconds: float, seed: int) -> Samples:
+    """Noise with the colour and the rhythm of a voice."""
+    count = int(seconds * CAPTURE_RATE)
+    noise = np.random.default_rng(seed).normal(0, 1, count)
+    coloured = lfilter([1.0], [1.0, -1.3, 0.6], noise)
+    rhythm = np.clip(np.sin(2 * np.pi * 3.1 * np.arange(count) / CAPTURE_RATE + seed), 0, 1)
+    return (0.05 * coloured * rhythm).astype(np.float32)
+
+
+def room(far: Samples) -> Samples:
+    """The loudspeaker as the microphone hears it, 80 ms later and softer."""
+    late = np.concatenate([np.zeros(CAPTURE_RATE * 8 // 100, np.float32), far])[: len(far)]
+    return (0.4 * late + 0.1 * np.roll(late, 300)).astype(np.float32)
+
+
+def guarded(guard: EchoGuard, far: Samples, near: Samples) -> Samples:
+    clean: list[Samples] = []
+    for at in range(0, len(far), 2 * FRAME):
+        guard.play(far[at : at + 2 * FRAME])
+        clean.append(guard.clean(near[at : at + 2 * FRAME]))
+    return np.concatenate(clean)
+
+
+def loudness_db(samples: Samples) -> float:
+    return 10 * float(np.log10(np.mean(np.square(samples)) + 1e-12))
+
+
+def test_the_echo_is_taken_away() -> None:
+    far = babble(6, 1)
+    near = room(far)
+    clean = guarded(EchoGuard("auto"), far, near)
+    half = len(far) // 2
+    assert loudness_db(near[half:]) - loudness_db(clean[half:]) > 20
+
+
+def test_the_person_is_still_heard_while_the_avatar_speaks() -> None:
+    far = babble(8, 1)
+    person = babble(8, 2)
+    person[: 4 * CAPTURE_RATE] = 0
+    guard = EchoGuard("auto")
+    clean = guarded(guard, far, room(far) + 2 * person)
+    late = slice(5 * CAPTURE_RATE, 7 * CAPTURE_RATE)
+    assert loudness_db(clean[late]) - loudness_db(clean[2 * CAPTURE_RATE : 4 * CAPTURE_RATE]) > 15
+    assert not guard.half_duplex
+
+
+def test_half_duplex_closes_the_microphone_while_the_voice_sounds_and_a_little_longer() -> None:
+    far = np.zeros(3 * CAPTURE_RATE, np.float32)
+    far[CAPTURE_RATE : 2 * CAPTURE_RATE] = 0.1
+    near = np.full(3 * CAPTURE_RATE, 0.2, np.float32)
+    clean = guarded(EchoGuard("half_duplex"), far, near)
+    closed = np.nonzero(clean == 0)[0]
+    assert closed[0] == CAPTURE_RATE
+    assert 2 + TAIL_S <= (closed[-1] + 1) / CAPTURE_RATE < 2 + TAIL_S + 0.2
+    assert np.all(clean[:CAPTURE_RATE] == near[0])
+
+
+def test_off_changes_nothing() -> None:
+    near = babble(1, 3)
+    assert np.array_equal(guarded(EchoGuard("off"), babble(1, 1), near), near)
+
+
+def test_trust_is_lost_when_the_echo_stays_and_won_back_when_it_goes() -> None:
+    trust = Trust()
+    for _ in range(500):
+        trust.look(far=0.1, near=0.05, clean=0.045)
+    assert not trust.kept
+    for _ in range(500):
+        trust.look(far=0.1, near=0.05, clean=0.002)
+    assert trust.kept
+
+
+def test_trust_survives_a_person_who_interrupts_and_headphones() -> None:
+    interrupted = Trust()
+    for n in range(2000):
+        speaking = n % 500 < 200
+        interrupted.look(far=0.1, near=0.06, clean=0.05 if speaking else 0.002)
+    assert interrupted.kept
+    headphones = Trust()
+    for _ in range(2000):
+        headphones.look(far=0.1, near=0.001, clean=0.001)
+    assert headphones.kept
+
+
+def test_an_avatar_that_is_silent_proves_nothing() -> None:
+    trust = Trust()
+    for _ in range(2000):
+        trust.look(far=0.0, near=0.05, clean=0.05)
+    assert trust.kept

@@ -1,0 +1,143 @@
+"""TurnTaker: who has the floor, by counting samples."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.listening.turns import Floor, TurnRules, TurnTaker
+
+WINDOW = 512
+MS = 16
+SPEECH, SILENCE = 0.9, 0.05
+
+
+def hear(taker: TurnTaker, probability: float, ms: int) -> list[Floor]:
+    """`ms` of sound that is speech with this probability; what changed, in order."""
+    changes = [taker.hear(probability, WINDOW) for _ in range(round(ms * MS / WINDOW))]
+    return [change for change in changes if change is not Floor.NOTHING]
+
+
+def test_speech_then_half_a_second_of_silence_is_a_turn() -> None:
+    taker = TurnTaker(TurnRules())
+    assert hear(taker, SILENCE, 1024) == []
+    assert hear(taker, SPEECH, 2048) == [Floor.SPEAKING]
+    assert hear(taker, SILENCE, 640) == [Floor.PAUSED, Floor.QUIET]
+    assert taker.start == (1024 - 400) * MS
+    assert taker.speech_end == 3072 * MS
+    assert 500 * MS <= taker.end - taker.speech_end <= 500 * MS + WINDOW
+
+
+def test_a_click_is_no_turn() -> None:
+    taker = TurnTaker(TurnRules())
+    for _ in range(5):
+        assert hear(taker, SPEECH, 64) == []
+        assert hear(taker, SILENCE, 320) == []
+
+
+def test_a_hesitation_is_taken_back_when_the_person_goes_on() -> None:
+    taker = TurnTaker(TurnRules())
+    hear(taker, SPEECH, 512)
+    assert hear(taker, SILENCE, 320) == [Floor.PAUSED]
+    assert hear(taker, SPEECH, 320) == [Floor.RESUMED]
+    assert hear(taker, SILENCE, 640) == [Floor.PAUSED, Floor.QUIET]
+
+
+def test_a_wavering_voice_keeps_the_floor_it_has_but_does_not_take_it() -> None:
+    between = 0.42
+    taker = TurnTaker(TurnRules())
+    assert hear(taker, between, 2048) == []
+    hear(taker, SPEECH, 320)
+    assert hear(taker, between, 2048) == []
+    assert taker.speaking
+
+
+def test_interrupting_the_avatar_takes_more_speech_than_beginning() -> None:
+    taker = TurnTaker(TurnRules())
+    taker.avatar_speaks = True
+    assert hear(taker, SPEECH, 192) == []
+    assert hear(taker, SPEECH, 96) == [Floor.SPEAKING]
+    assert taker.position <= 300 * MS
+
+
+def test_nobody_keeps_the_floor_for_longer_than_a_minute() -> None:
+    taker = TurnTaker(TurnRules())
+    assert hear(taker, SPEECH, 61_000) == [Floor.SPEAKING, Floor.QUIET, Floor.SPEAKING]
+    assert taker.start == taker.end
+
+
+def test_the_next_turn_never_begins_before_the_last_one_ended() -> None:
+    taker = TurnTaker(TurnRules())
+    hear(taker, SPEECH, 512)
+    hear(taker, SILENCE, 520)
+    ended = taker.end
+    assert hear(taker, SPEECH, 128) == [Floor.SPEAKING]
+    assert taker.start >= ended
+
+
+def test_while_the_key_is_held_silence_ends_nothing() -> None:
+    taker = TurnTaker(TurnRules(), hold_to_talk=True)
+    assert hear(taker, SPEECH, 1024) == []
+    assert taker.press() is Floor.SPEAKING
+    assert hear(taker, SILENCE, 3008) == []
+    assert taker.release() is Floor.QUIET
+    assert taker.end - taker.start >= 3000 * MS
+    assert taker.release() is Floor.NOTHING
+
+
+def test_the_key_also_works_with_an_open_microphone() -> None:
+    taker = TurnTaker(TurnRules())
+    hear(taker, SPEECH, 512)
+    assert taker.press() is Floor.NOTHING
+    assert hear(taker, SILENCE, 2048) == []
+    assert taker.release() is Floor.QUIET
+
+
+def test_sensitivity_moves_the_threshold() -> None:
+    assert TurnRules.for_sensitivity(0.5) == TurnRules()
+    assert TurnRules.for_sensitivity(1.0).on < TurnRules().on < TurnRules.for_sensitivity(0.0).on
+
+
+probabilities = st.lists(st.floats(0, 1), max_size=400)
+
+
+@given(probabilities, st.booleans())
+def test_changes_always_come_in_an_order_that_makes_sense(heard: list[float], avatar_speaks: bool) -> None:
+    taker = TurnTaker(TurnRules(longest_ms=4000))
+    taker.avatar_speaks = avatar_speaks
+    state = Floor.QUIET
+    allowed = {
+        Floor.QUIET: {Floor.SPEAKING},
+        Floor.SPEAKING: {Floor.PAUSED, Floor.QUIET},
+        Floor.PAUSED: {Floor.RESUMED, Floor.QUIET},
+        Floor.RESUMED: {Floor.PAUSED, Floor.QUIET},
+    }
+    for probability in heard:
+        change = taker.hear(probability, WINDOW)
+        if change is not Floor.NOTHING:
+            assert change in allowed[state]
+            state = change
+        assert taker.speaking == (state is not Floor.QUIET)
+    assert taker.position == len(heard) * WINDOW
+
+
+@given(probabilities)
+def test_turns_lie_in_order_within_what_was_heard(heard: list[float]) -> None:
+    taker = TurnTaker(TurnRules(longest_ms=4000))
+    ended = 0
+    for probability in heard:
+        if taker.hear(probability, WINDOW) is Floor.QUIET:
+            assert ended <= taker.start < taker.speech_end <= taker.end == taker.position
+            assert taker.end - taker.start <= 4000 * MS + WINDOW
+            ended = taker.end
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=200), st.integers(1, 4))
+def test_the_length_of_the_pieces_does_not_matter(heard: list[float], parts: int) -> None:
+    whole, pieces = TurnTaker(TurnRules()), TurnTaker(TurnRules())
+    for probability in heard:
+        change = whole.hear(probability, WINDOW * parts)
+        changes = [pieces.hear(probability, WINDOW) for _ in range(parts)]
+        if change in (Floor.SPEAKING, Floor.QUIET):
+            assert change in changes
+        assert whole.speaking == pieces.speaking

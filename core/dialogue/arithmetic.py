@@ -6,37 +6,13 @@ import re
 from fractions import Fraction
 from math import isqrt
 
-_ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_VALUES = {word: number for number, word in enumerate(_ONES)}
-_VALUES |= {
-    word: 10 * n
-    for n, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
-}
-_VALUES |= {"a dozen": 12, "dozen": 12}
+from core.dialogue.spoken_form import cardinal
+
+_VALUES = {cardinal(number): number for number in (*range(20), *range(20, 100, 10))} | {"dozen": 12}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 _QUESTION = re.compile(
-    r"^(?:(?:and|so|ok|okay|please|hey|then|now)\s+)*(?:what is|what are|what does|how much is|how much are|calculate|compute|"
+    r"^(?:(?:and|so|ok|okay|please|hey|then|now)\s+)*"
+    r"(?:what is|what are|what does|how much is|how much are|calculate|compute|"
     r"work out|tell me|can you (?:calculate|compute|tell me|work out)(?: what)?|how many is)?\s*"
 )
 _WORDS = (
@@ -69,7 +45,7 @@ def solve(question: str) -> str | None:
     for pattern, sign in _WORDS:
         text = re.sub(pattern, f" {sign} ", text)
     tokens = _tokens(text)
-    if tokens is None or not any(token in "+-*/**sqrt" for token in tokens[1:] + tokens[:1] * (tokens[:1] == ["sqrt"])):
+    if tokens is None or not _is_sum(tokens):
         return None
     try:
         value = _Sum(tokens).value()
@@ -78,6 +54,11 @@ def solve(question: str) -> str | None:
     except (ValueError, IndexError, OverflowError):
         return None
     return f"That's {_said(value)}."
+
+
+def _is_sum(tokens: list[str]) -> bool:
+    """Whether there is anything to work out: a lone number, or one with a sign, is no question."""
+    return tokens[0] == "sqrt" or any(not token[0].isdigit() for token in tokens[1:])
 
 
 def _tokens(text: str) -> list[str] | None:
@@ -186,7 +167,7 @@ def _root(value: Fraction) -> Fraction:
     top, bottom = isqrt(value.numerator), isqrt(value.denominator)
     if top * top == value.numerator and bottom * bottom == value.denominator:
         return Fraction(top, bottom)
-    return Fraction(f"{float(value) ** 0.5:.4f}")
+    return Fraction(float(value) ** 0.5)
 
 
 def _said(value: Fraction) -> str:

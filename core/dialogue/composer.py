@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from core.dialogue.known import plain
 from core.dialogue.protocol import Message
 from core.dialogue.sentences import Manner, SentenceCutter, sentences
 
@@ -23,6 +25,10 @@ _LOST_FOR_WORDS = (
     "That one is too big for me. A connected Qwen3-Omni endpoint could answer it.",
     "I don't know, I'm only a small model. What do you think?",
 )
+_QUESTION = re.compile(r"^(?:and |so |but )?(?:who|what|which|when|where|why|how|is|are|was|were|does|do|did|can)\b")
+_CAUTION = ("Better check that, I'm only a small model.", "I may be wrong there, small as I am.")
+_CAUTION_EVERY = 4
+"""Answers of the model to questions of fact between two reminders that it may be wrong."""
 
 
 class Composer:
@@ -88,7 +94,19 @@ class Composer:
         if wanted() and (last := manner.admit_last(cutter.rest())):
             tell(last)
             told = True
+        if told and wanted() and (caution := _caution(said, history)):
+            tell(caution)
         return told
+
+
+def _caution(said: str, history: Sequence[Message]) -> str | None:
+    """The reminder that a small model may be wrong, due after an answer to a question of fact."""
+    if not _QUESTION.search(plain(said)) or re.search(r"\b(?:should|shall) (?:i|we)\b", plain(said)):
+        return None
+    mine = [message.text for message in history if message.role == "assistant"]
+    if any(caution in text for text in mine[-_CAUTION_EVERY:] for caution in _CAUTION):
+        return None
+    return _CAUTION[any(_CAUTION[0] in text for text in mine)]
 
 
 class _Thought:

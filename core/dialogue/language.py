@@ -7,7 +7,6 @@ manner (short, warm, plain). They are read once, at the beginning; what llama.cp
 from __future__ import annotations
 
 import secrets
-from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,9 +24,9 @@ _MANNER = (
     ("What should I cook tonight?", "Something easy, like pasta with tomatoes and garlic."),
     ("My grandmother is ill.", "I'm sorry to hear that. I hope she gets better soon."),
     ("Why do leaves fall in autumn?", "Trees drop their leaves to save water and energy for the winter."),
-    ("I have nothing to do.", "You could go for a walk, or call an old friend."),
+    ("I'm going to Paris next week.", "How exciting! Will you see the Eiffel Tower?"),
+    ("How do boats float?", "A boat floats because it pushes aside water that weighs as much as the boat."),
     ("How can I learn to draw?", "Practise a little every day, and draw what you see around you."),
-    ("Which book should I read?", "Try Treasure Island. It is a fine adventure story."),
     ("Tell me about bees.", "Bees live in large families and make honey from the nectar of flowers."),
 )
 _CONTEXT = 1024
@@ -66,7 +65,7 @@ class LanguageModel:
         """Read `conversation` ahead of time, so that the answer to what follows it begins sooner. One step takes some
         tenths of a second, so that whoever drives it can turn to something else in between."""
         text = _prompt(conversation, answering=False)
-        end = len(commonprefix((self._read, text)))  # to ask for less than was read would forget the rest
+        end = _common(self._read, text)  # to ask for less than what was read would forget the rest
         while end < len(text):
             end = min(end + _READ_AT_ONCE, len(text))
             self._complete(text[:end], 1, lambda _: False)
@@ -124,6 +123,12 @@ def _prompt(conversation: Sequence[Message], *, answering: bool = True) -> str:
     turns += [(message.role, _plain(message.text)) for message in kept]
     text = "".join(f"<|im_start|>{role}\n{words}<|im_end|>\n" for role, words in turns)
     return text + ("<|im_start|>assistant\n" if answering else "<|im_start|>user\n")
+
+
+def _common(first: str, second: str) -> int:
+    """How many letters both begin with."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(first), len(second)))
 
 
 def _plain(text: str) -> str:

@@ -97,7 +97,7 @@ class Recognizer:
             )
             for name, value in zip(self._past_names, present, strict=True):
                 if not cached or ".decoder." in name:  # the encoder's half comes once, with the first token
-                    past[name] = value
+                    past[name] = np.asarray(value)
             scores = np.asarray(logits)[0, -1]
             last = int(scores.argmax())
             if last == _END:

@@ -13,15 +13,16 @@ _MOST_WORDS = 42
 _LABEL = re.compile(r"^(?:[A-Z][\w ]{0,18}|AI|A|Q|User|Assistant):\s+")
 _LIST_MARK = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s*")
 _STAGE = re.compile(r"\*[^*]*\*|\([^)]*\)|\[[^\]]*\]")
-_PRETENCE = re.compile(
-    r"\bI(?:'m| am) (?:also )?(?:an? )?(?:\w+ )?(?:human|person|woman|man|girl|boy|mother|father|student|teacher|artist|"
-    r"doctor|writer|musician|years old|from|living|married)\b"
-    r"|\bI (?:live|lived|grew up|was born|work|worked|went|visited|ate|saw|met|bought|studied|travel\w*|used to)\b"
-    r"|\bI(?:'ve| have) (?:been to|lived|visited|travel\w*|eaten|worked|seen|met|got)\b"
-    r"|\b(?:my|our) (?:\w+ )?(?:home|house|husband|wife|mother|father|mom|dad|parents|family|children|kids|son|daughter|"
-    r"brother|sister|boyfriend|girlfriend|friends?|dog|cat|village|city|job|school)\b"
-    r"|\bI just\b",
-    re.IGNORECASE,
+_OWN_LIFE = re.compile(r"\b(?:my|mine|myself|our|ours|us|we|we're|we've|we'll)\b(?! friend)", re.IGNORECASE)
+_MODEST = re.compile(
+    r"\bI(?:"
+    r"(?:'m| am) (?:so |very |really |truly |just |also |always )*"
+    r"(?:sorry|glad|happy|here|not sure|sure|afraid|listening|curious|not able|only)"
+    r"|(?: do not| don't) (?:know|think|understand|mind)"
+    r"|(?: can| could)(?: only| help| imagine| see why| understand|not|'t)"
+    r"|(?: would|'d) (?:suggest|recommend|love to hear|like to hear|say|try|start)"
+    r"| (?:hope|think|believe|guess|suppose|wonder|see|understand|agree|recommend|suggest|bet|wish you)"
+    r")\b",
 )
 _ROMAN = re.compile(r"[^\x20-\x7e‘’“”–—…°£€À-ÿ]")
 
@@ -94,8 +95,10 @@ class Manner:
         if self.full:
             return ""
         text = _cleaned(piece)
+        if not self._open:
+            text = text[:1].upper() + text[1:]
         key = _key(text)
-        if not key or key in self._seen or _PRETENCE.search(text) or _stammers(text):
+        if not key or key in self._seen or _pretends(text) or _stammers(text):
             return ""
         self._seen.add(key)
         self._words += len(text.split())
@@ -115,8 +118,7 @@ def _cleaned(piece: str) -> str:
     text = _STAGE.sub(" ", piece)
     text = _LABEL.sub("", _LIST_MARK.sub("", text.strip()))
     text = _ROMAN.sub("", text.replace("**", "").replace("`", "").replace("#", "").replace('"', ""))
-    text = " ".join(text.split())
-    return text[:1].upper() + text[1:] if _complete(text) else text
+    return " ".join(text.split())
 
 
 def _complete(text: str) -> bool:
@@ -132,6 +134,11 @@ def _stammers(text: str) -> bool:
     words = _key(text).split()
     runs = [tuple(words[at : at + 4]) for at in range(len(words) - 3)]
     return len(runs) != len(set(runs))
+
+
+def _pretends(text: str) -> bool:
+    """Whether it speaks of a life of its own: "I" is let through in modest company only."""
+    return bool(_OWN_LIFE.search(text) or re.search(r"\b(?:I|I've|I'll)\b", _MODEST.sub(" ", text)))
 
 
 def _is_abbreviation(before: str) -> bool:

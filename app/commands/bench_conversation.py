@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from core.events import SessionEvent
     from core.settings import Settings
 
+_SETTLE_S = 5.0
+"""While the companion's models load behind the first picture."""
 _IDLE_S = 5.0
 _QUESTIONS = (
     "Hello, how are you today?",
@@ -75,11 +77,16 @@ def measure_conversation(settings: Settings, turns: int, folder: Path, terminal:
 
 def _idle_percent(talk: Talk, process: psutil.Process) -> float:
     """Processor time of the whole engine while nobody speaks, without a window."""
+    _pass(talk, _SETTLE_S)
     process.cpu_percent()
-    until = time.perf_counter() + _IDLE_S
+    _pass(talk, _IDLE_S)
+    return process.cpu_percent()
+
+
+def _pass(talk: Talk, seconds: float) -> None:
+    until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         talk.look()
-    return process.cpu_percent()
 
 
 def _response(kind: str, reports: Sequence[TurnReport]) -> dict[str, float]:

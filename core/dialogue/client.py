@@ -77,9 +77,7 @@ async def identify(client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Pat
         raise Setback(key_refused(endpoint, "a key with characters that no key has"))
     listed = await list_models(client, endpoint, patience)
     profile = describe(endpoint.base_url, endpoint.dialect) or profile_of_owner(set(listed.values()))
-    model = endpoint.model or profile.default_model
-    if model not in listed and not endpoint.model:
-        model = next(iter(listed), model)
+    model = endpoint.model or _usual_model(profile, tuple(listed))
     if not model:
         raise Setback(no_model())
     return Server(profile, model, profile.voice_for(model, endpoint.voice), tuple(listed))
@@ -107,6 +105,14 @@ async def list_models(client: openai.AsyncOpenAI, endpoint: Endpoint, patience: 
         return {}
     models = [cast("Mapping[str, object]", entry) for entry in cast("list[object]", entries) if isinstance(entry, dict)]
     return {str(model["id"]): str(model.get("owned_by")) for model in models if model.get("id")}
+
+
+def _usual_model(profile: EndpointProfile, listed: tuple[str, ...]) -> str:
+    """The model to ask where none is set: the usual one of such servers, else one that sounds able to speak."""
+    if not listed or profile.default_model in listed:
+        return profile.default_model
+    able = [name for name in listed if "omni" in name.lower() and "realtime" not in name.lower()]
+    return next(iter(able), profile.default_model or listed[0])
 
 
 def _address(endpoint: Endpoint) -> str:

@@ -51,6 +51,7 @@ PROFILES: dict[Dialect, EndpointProfile] = {
         "openai", "OpenAI", sound_format="pcm16", default_model="gpt-audio", default_voices=(("", "marin"),)
     ),
 }
+_COMPATIBLE = EndpointProfile("openai", "OpenAI-compatible server", sound_format="pcm16")
 NO_ADDRESS = "http://address.invalid/v1"
 """Stands for what is no address: a name that by RFC 2606 no network knows, so that it is simply not reached."""
 _HOSTS: dict[str, Dialect] = {"aliyuncs.com": "dashscope", "openai.com": "openai"}
@@ -99,9 +100,9 @@ def describe(url: str, dialect: Dialect | Literal["auto"] = "auto") -> EndpointP
 
 
 def profile_of_owner(owners: set[str]) -> EndpointProfile:
-    """The profile of a server by what its list of models calls their owner; OpenAI's own form when that is unknown."""
+    """The profile of a server by what its list of models calls their owner; OpenAI's form when that is unknown."""
     known: list[Dialect] = [_OWNERS[owner.lower()] for owner in sorted(owners) if owner.lower() in _OWNERS]
-    return PROFILES[known[0]] if known else PROFILES["openai"]
+    return PROFILES[known[0]] if known else _COMPATIBLE
 
 
 def without_refused(profile: EndpointProfile, refusal: str) -> EndpointProfile | None:

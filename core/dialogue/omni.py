@@ -19,7 +19,7 @@ from core.dialogue.protocol import Verdict
 from core.dialogue.request import build_request
 from core.dialogue.trouble import Setback, broken_off, silent
 from core.dialogue.wire import Words
-from core.errors import ServerError
+from core.errors import LiveTalkError, ServerError
 from core.media import MEDIA_RATE
 
 if TYPE_CHECKING:
@@ -45,10 +45,19 @@ class OmniDialogue:
     One asyncio loop on the thread "dialogue" owns the connection; each turn is a task there, and cancelling it closes
     its socket. A reply is handed over on the threads "dialogue-hands", because the listener may let it wait; names are
     looked up there too. An unexpected exception ends the thread through `threading.excepthook`.
+
+    No endpoint tells what it heard. `transcribe` (called on one of the hands) may, so that the transcript and later
+    turns have the person's words; it runs beside the request and holds back at most the end of the reply.
     """
 
-    def __init__(self, endpoint: Endpoint, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        patience: Patience | None = None,
+        transcribe: Callable[[AudioChunk], str] | None = None,
+    ) -> None:
         self._endpoint = endpoint
+        self._transcribe = transcribe
         self._patience = patience or Patience()
         self._client = open_client(endpoint, self._patience)
         self._server: Server | None = None
@@ -145,15 +154,37 @@ class OmniDialogue:
         if turn.speech is None:
             await self._hand(reply.finish, Verdict.NO_AUDIO)
             return
+        noting = self._loop.create_task(self._note_words(turn.speech, reply))
         try:
-            verdict = await self._ask(turn.speech, history, reply)
+            outcome = await self._outcome(turn, turn.speech, history, reply)
+            await noting
+            if isinstance(outcome, Verdict):
+                await self._hand(reply.finish, outcome)
+            else:
+                await self._hand(reply.fail, outcome)
+        finally:
+            noting.cancel()
+            self._used_at = self._loop.time()
+
+    async def _note_words(self, speech: AudioChunk | str, reply: Reply) -> None:
+        if self._transcribe is None or isinstance(speech, str):
+            return
+        try:
+            words = await self._hand(self._transcribe, speech)
+        except LiveTalkError as error:
+            log.info("the words of a spoken turn are not known: %s", error.problem.value)
+            return
+        if words:
+            await self._hand(reply.user_said, words)
+
+    async def _outcome(
+        self, turn: Turn, speech: AudioChunk | str, history: tuple[Message, ...], reply: Reply
+    ) -> Verdict | ServerError:
+        try:
+            return await self._ask(speech, history, reply)
         except ServerError as error:
             log.info("turn %d failed: %s (%s)", turn.number, error.problem.value, error.detail)
-            await self._hand(reply.fail, error)
-        else:
-            await self._hand(reply.finish, verdict)
-        finally:
-            self._used_at = self._loop.time()
+            return error
 
     async def _ask(self, speech: AudioChunk | str, history: tuple[Message, ...], reply: Reply) -> Verdict:
         """Ask, and ask once more where that helps and nothing was given; turn a switch of the profile when the server
@@ -167,6 +198,7 @@ class OmniDialogue:
                 if setback.filtered:
                     return Verdict.FILTERED
                 if delivery.sounded:
+                    await delivery.end()
                     raise broken_off(setback.error.detail or setback.error.title) from setback
                 if delivery.begun:
                     raise setback.error from setback

@@ -17,7 +17,7 @@ stamps=$venv/stamps
 started=$SECONDS
 
 say() { printf '[%3d s] %s\n' $((SECONDS - started)) "$*"; }
-stop() { printf '\n%s\n' "$@" >&2; exit 1; }
+stop() { printf '\n' >&2; printf '%s\n' "$@" >&2; exit 1; }
 
 follow() { # run a long command quietly: its newest line on a terminal, a sign of life every 20 s elsewhere
     "$@" >"$log" 2>&1 &

@@ -52,7 +52,9 @@ def add_actions(window: QWidget, does: Mapping[str, Callable[[], None]]) -> dict
             action = QAction(QCoreApplication.translate("Actions", words), window)
             keys = [QKeySequence(key)]
             if name == "full_screen":
-                keys += [key for key in QKeySequence.keyBindings(QKeySequence.StandardKey.FullScreen) if key not in keys]
+                keys += [
+                    key for key in QKeySequence.keyBindings(QKeySequence.StandardKey.FullScreen) if key not in keys
+                ]
             action.setShortcuts(keys)
             action.triggered.connect(does[name])
             window.addAction(action)

@@ -14,7 +14,7 @@ from app.theme import font, glass, px
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from PySide6.QtGui import QPaintEvent
+    from PySide6.QtGui import QFont, QPaintEvent
     from PySide6.QtWidgets import QWidget
 
 MAX_WIDTH = 760
@@ -139,7 +139,7 @@ class Caption(Float):
         for index, words in enumerate(self._lines):
             painter.drawText(QRectF(0, top + index * line, self.width(), line), Qt.AlignmentFlag.AlignCenter, words)
 
-    def _font(self):  # noqa: ANN202
+    def _font(self) -> QFont:
         return font(self._size, 400 if self._by_user else 500)
 
     def _line_height(self) -> float:

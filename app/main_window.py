@@ -24,11 +24,12 @@ from app.compact import USUAL, CompactFrame
 from app.controls import BarButton, Microphone, Recording
 from app.drop_zone import PICTURES, DropZone, dragged_picture
 from app.floating import animate
-from app.messages import Action
+from app.messages import Action, message_for
 from app.stage import Mode, Stage
 from app.transcript import Panel
 from app.video_view import make_view
-from core.events import Status
+from core.errors import LiveTalkError
+from core.events import Failed, Status
 from core.settings import changed
 
 if TYPE_CHECKING:
@@ -121,15 +122,8 @@ class MainWindow(QMainWindow):
         self.stage.attach(engine)
 
     def apply(self, settings: Settings) -> None:
-        """Put settings in force in the window and tell who keeps them."""
+        """Put settings in force in the window; who hears `settings_changed` sees to the engine and the file."""
         old, self._settings = self._settings, settings
-        if self._engine is not None:
-            if old.audio.volume != settings.audio.volume:
-                self._engine.set_volume(settings.audio.volume)
-            if old.audio.muted != settings.audio.muted:
-                self._engine.set_muted(settings.audio.muted)
-            if old.audio.microphone_on != settings.audio.microphone_on:
-                self._engine.set_microphone(settings.audio.microphone_on)
         if old.window.raster != settings.window.raster:
             self.stage.replace_view(make_view(self.stage, settings.window.raster))
         if old.window.always_on_top != settings.window.always_on_top and self.stage.mode is Mode.WINDOW:
@@ -175,7 +169,9 @@ class MainWindow(QMainWindow):
     def open_image(self) -> None:
         """Ask for a picture of the person's own."""
         pattern = " ".join(f"*{ending}" for ending in PICTURES)
-        dialog = QFileDialog(self, self.tr("Open a picture"), "", self.tr("Pictures ({pattern})").format(pattern=pattern))
+        dialog = QFileDialog(
+            self, self.tr("Open a picture"), "", self.tr("Pictures ({pattern})").format(pattern=pattern)
+        )
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(self.use_picture)
         dialog.finished.connect(dialog.deleteLater)
@@ -197,7 +193,10 @@ class MainWindow(QMainWindow):
 
     def open_conversation(self, path: Path) -> None:
         if self._engine is not None:
-            self._engine.open_conversation(path)
+            try:
+                self._engine.open_conversation(path)
+            except LiveTalkError as error:
+                self.stage.show_problem(message_for(Failed.of(error)))
 
     def toggle_overlay(self) -> None:
         """F3. The plot's library is only loaded when it is first asked for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
@@ -13,7 +13,7 @@ from app.icons import paint_icon
 from app.theme import glass, px
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QKeyEvent, QPaintEvent
+    from PySide6.QtGui import QPaintEvent
 
     from app.messages import Message
 
@@ -102,18 +102,12 @@ class ProblemCard(Float):
     def fit(self, room: int) -> None:
         """Take the size its words need within `room` px of width."""
         self.setFixedWidth(min(MAX_WIDTH + max(0, px(14) - 14) * 20, room))
+        for child in self.findChildren(QWidget):
+            child.ensurePolished()
+        self.layout().invalidate()
         self.layout().activate()
         wanted = self.layout().totalHeightForWidth(self.width())
         self.resize(self.width(), wanted)
-
-    def sizeHint(self) -> QSize:
-        return QSize(self.width(), self.height())
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            self.close_message()
-        else:
-            super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -130,7 +124,7 @@ class ProblemCard(Float):
             f"color: {glass().text2}; background: transparent; border: 1px solid rgba(255, 255, 255, 0.42);"
         )
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(56, 16, 20, 16)
+        outer.setContentsMargins(56, 15, 10, 16)
         outer.setSpacing(0)
         outer.addWidget(self._title)
         outer.addSpacing(6)

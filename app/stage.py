@@ -13,14 +13,14 @@ from PySide6.QtWidgets import QWidget
 from app.caption import Caption
 from app.controls import BAR_HEIGHT, ControlBar
 from app.problem import ProblemCard
-from app.status_pill import RecordingMark, StatusPill
+from app.status_pill import RecordingMark, StatusPill, meter_level
 from core.events import Status
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QContextMenuEvent, QEnterEvent, QMouseEvent, QResizeEvent
 
     from app.engine import Engine
-    from app.floating import Float
+    from app.overlay import Overlay
     from app.video_view import VideoView
 
 MARGIN = 20
@@ -64,7 +64,7 @@ class Stage(QWidget):
         self.caption = Caption(self)
         self.bar = ControlBar(self)
         self.problem = ProblemCard(self)
-        self.overlay: Float | None = None
+        self.overlay: Overlay | None = None
         self.captions_on = True
         self.mode = Mode.WINDOW
         self.panel_beside = False
@@ -185,15 +185,17 @@ class Stage(QWidget):
         if self.overlay is not None:
             self._place_overlay(self.overlay, rtl)
 
-    def _place_overlay(self, overlay: Float, rtl: bool) -> None:
+    def _place_overlay(self, overlay: Overlay, rtl: bool) -> None:
         below = MARGIN + self.pill.height() + GAP
         window = self.window().width()
         if window < _NARROW:
+            overlay.set_short(True)
             overlay.setFixedWidth(self.width() - 2 * MARGIN)
             overlay.move(MARGIN, below)
             return
         overlay.setFixedWidth(min(352, self.width() - 2 * MARGIN))
         at_start = self.panel_beside and window < OVERLAY_LEFT_BELOW
+        overlay.set_short(at_start)  # all of it would lie over an eye
         on_left = at_start != rtl
         x = MARGIN if on_left else self.width() - MARGIN - overlay.width()
         overlay.move(x, below if at_start else MARGIN)
@@ -201,7 +203,7 @@ class Stage(QWidget):
     def _place_foot(self, duration_ms: int) -> None:
         foot = self.height() - MARGIN
         bar = self.bar
-        bar.move((self.width() - bar.width()) // 2, foot - bar.height() + 1)
+        bar.move((self.width() - bar.width()) // 2, foot - bar.height())
         self._size_captions()
         bottom = foot if bar.away else foot - BAR_HEIGHT - GAP
         self.problem.fit(self.width() - 2 * MARGIN)
@@ -228,11 +230,12 @@ class Stage(QWidget):
             return
         levels = self._engine.levels()
         status = self.pill.status
-        self.bar.microphone.show_level(levels.microphone if status is Status.LISTENING else 0.0)
+        heard = meter_level(levels.microphone) if status is Status.LISTENING else 0.0
+        self.bar.microphone.show_level(heard)
         if status is Status.LISTENING:
-            self.pill.meter.push(levels.microphone, elapsed_s)
+            self.pill.meter.push(heard, elapsed_s)
         elif status is Status.SPEAKING:
-            self.pill.meter.push(levels.voice, elapsed_s)
+            self.pill.meter.push(meter_level(levels.voice), elapsed_s)
         self.pulsed.emit(levels.microphone, elapsed_s)
         self._show_caption()
 

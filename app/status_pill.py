@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -65,6 +66,11 @@ def status_word(status: Status) -> str:
         Status.NOT_CONNECTED: tr("Status", "Not connected"),
         Status.STOPPED: tr("Status", "Stopped"),
     }[status]
+
+
+def meter_level(rms: float) -> float:
+    """What a meter shows of a loudness (root mean square of full scale 1): 0 at -50 dB, 1 at -10 dB."""
+    return 0.0 if rms <= 0.0 else min(1.0, max(0.0, (20 * math.log10(rms) + 50) / 40))
 
 
 class Meter(QProgressBar):
@@ -198,7 +204,7 @@ class StatusPill(Float):
             return QSize(30, 30)
         width = 14 + _SHAPE_WIDTH + 9 + self._text_width() + 17
         if self._metered():
-            width += self.meter.width() - 1
+            width += 12 + self.meter.width()
         return QSize(round(width), px(38) - 1)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

@@ -86,7 +86,8 @@ QToolButton[kind="tool"] {
 QToolButton[kind="tool"]:hover { background: $hover; }
 QToolButton[kind="tool"]:focus { border: 2px solid $focus; }
 QToolButton[kind="send"] {
-    background: $hover; border: 2px solid $hover; border-radius: 10px; min-width: 34px; min-height: 36px;
+    background: $hover; border: 2px solid $hover; border-radius: 10px; min-width: 34px; min-height: 34px;
+    max-width: 34px; max-height: 34px;
 }
 QToolButton[kind="send"]:enabled { background: $accent; border-color: $accent; }
 QToolButton[kind="send"]:focus { border: 2px solid $focus; }
@@ -131,7 +132,7 @@ QLineEdit, QPlainTextEdit, QTextEdit, QComboBox, QSpinBox {
     selection-background-color: $accent; selection-color: $on_accent; placeholder-text-color: $text3;
 }
 QLineEdit, QComboBox, QSpinBox { min-height: $px38; padding: 0 12px; }
-QPlainTextEdit, QTextEdit { padding: 6px 8px; }
+QPlainTextEdit, QTextEdit { padding: 7px 11px; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QComboBox:focus, QSpinBox:focus { border: 2px solid $focus; }
 QLineEdit:focus, QComboBox:focus, QSpinBox:focus { padding: 0 11px; }
 QLineEdit:disabled, QPlainTextEdit:disabled, QComboBox:disabled { color: $text3; border-color: $line; }
@@ -171,7 +172,7 @@ QListView { background: transparent; color: $text; border: none; outline: none; 
 QListView::item { border: 2px solid transparent; border-radius: 10px; padding: 8px 10px; }
 QListView::item:hover { background: $hover; }
 QListView::item:selected { background: $hover; color: $text; }
-QListView:focus::item:selected { border: 2px solid $focus; }
+QListView::item:selected:focus { border: 2px solid $focus; }
 QListView[role="navigation"]::item { color: $text2; min-height: 20px; }
 QListView[role="navigation"]::item:selected { color: $text; }
 """

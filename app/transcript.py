@@ -45,9 +45,11 @@ class TurnView(QWidget):
         self._note.setProperty("role", "small")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        for label in (self._head, self._words, self._note):
-            column.addWidget(label)
+        column.setSpacing(0)
+        column.addWidget(self._head)
+        column.addSpacing(5)
+        column.addWidget(self._words)
+        column.addWidget(self._note)
         self._draw()
 
     @property
@@ -101,7 +103,8 @@ class TurnView(QWidget):
             words += f'<span style="color:{look.text3}"><s>{gap}{_as_html(self._unheard)}</s></span>'
         colour = look.text2 if self._yours else look.text
         self._words.setText(
-            f'<p style="line-height:{_LINE_HEIGHT * 100:.0f}%; margin:0; font-size:{px(15)}px; color:{colour}">{words}</p>'
+            f'<p style="line-height:{_LINE_HEIGHT * 100:.0f}%; margin:0; '
+            f'font-size:{px(15)}px; color:{colour}">{words}</p>'
         )
         self._words.setVisible(bool(words))
         self._draw_note()
@@ -131,7 +134,7 @@ class Transcript(QScrollArea):
         self._following = True
         self._inside = QWidget()
         self._column = QVBoxLayout(self._inside)
-        self._column.setContentsMargins(22, 4, 18, 8)
+        self._column.setContentsMargins(22, 6, 18, 8)
         self._column.setSpacing(20)
         self._column.addStretch(1)
         self.setWidget(self._inside)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
     QImage,
@@ -46,6 +46,9 @@ _GL_UNPACK_ALIGNMENT = 0x0CF5
 _GL_TRIANGLE_STRIP = 0x0005
 _GL_FLOAT = 0x1406
 _GL_RENDERER = 0x1F01
+
+
+_UNIFORMS = ("picture", "before", "arrived", "stage", "place", "left_edge", "right_edge", "feather", "darkest")
 
 
 class Pictures:
@@ -152,6 +155,8 @@ class _GlPainter:
                 raise RuntimeError(self._program.log())
         if not self._program.link():
             raise RuntimeError(self._program.log())
+        self._places = {name: self._program.uniformLocation(name.encode()) for name in _UNIFORMS}
+        self._corner = self._program.attributeLocation(b"corner")
         corners = np.array([0, 0, 1, 0, 0, 1, 1, 1], np.float32)
         self._corners = QOpenGLBuffer(QOpenGLBuffer.Type.VertexBuffer)
         self._corners.create()
@@ -183,22 +188,22 @@ class _GlPainter:
         self._draw(pictures.edges, place, width, height, arrived)
 
     def _draw(self, edges: Edges, place: QRectF, width: int, height: int, arrived: float) -> None:
-        program = self._program
+        program, at = self._program, self._places
         program.bind()
-        program.setUniformValue1i("picture", 0)
-        program.setUniformValue1i("before", 1)
-        program.setUniformValue1f("arrived", arrived)
-        program.setUniformValue1f("feather", FEATHER if place.width() < width else 0.0)
-        program.setUniformValue1f("darkest", SURROUND_DARKEST)
-        program.setUniformValue("stage", QVector2D(width, height))
-        program.setUniformValue("place", QVector4D(place.x(), place.y(), place.width(), place.height()))
-        program.setUniformValue("left_edge", QVector3D(*edges.left))
-        program.setUniformValue("right_edge", QVector3D(*edges.right))
+        program.setUniformValue1i(at["picture"], 0)
+        program.setUniformValue1i(at["before"], 1)
+        program.setUniformValue1f(at["arrived"], arrived)
+        program.setUniformValue1f(at["feather"], FEATHER if place.width() < width else 0.0)
+        program.setUniformValue1f(at["darkest"], SURROUND_DARKEST)
+        program.setUniformValue(at["stage"], QVector2D(width, height))
+        program.setUniformValue(at["place"], QVector4D(place.x(), place.y(), place.width(), place.height()))
+        program.setUniformValue(at["left_edge"], QVector3D(*edges.left))
+        program.setUniformValue(at["right_edge"], QVector3D(*edges.right))
         self._corners.bind()
-        program.enableAttributeArray("corner")
-        program.setAttributeBuffer("corner", _GL_FLOAT, 0, 2)
+        program.enableAttributeArray(self._corner)
+        program.setAttributeBuffer(self._corner, _GL_FLOAT, 0, 2)
         self._gl.glDrawArrays(_GL_TRIANGLE_STRIP, 0, 4)
-        program.disableAttributeArray("corner")
+        program.disableAttributeArray(self._corner)
         self._corners.release()
         program.release()
 
@@ -333,7 +338,7 @@ def _surround(painter: QPainter, edges: Edges, place: QRectF, size: QSize) -> No
         run = QLinearGradient(from_x, 0, to_x, 0)
         edge_at = (edge_x - from_x) / (to_x - from_x)
         for part in _GRADIENT_STOPS:
-            outside = 1 - (1 - SURROUND_DARKEST) * _smooth(1 - part)
+            outside = 1 - (1 - SURROUND_DARKEST) * (1 - part) ** 1.3
             run.setColorAt(edge_at * part, QColor.fromRgbF(*(channel * outside for channel in colour)))
             run.setColorAt(edge_at + (1 - edge_at) * part, QColor.fromRgbF(*colour, 1 - _smooth(part)))
         left, right = sorted((from_x, to_x))

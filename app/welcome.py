@@ -31,7 +31,8 @@ class OfferCard(QFrame):
         self.setProperty("tone", "accent")
         title = _label(self.tr("Connect a Qwen3-Omni endpoint"), "heading")
         words = self.tr(
-            "I run without a network and speak English only. With an endpoint I can talk about anything, in many languages."
+            "I run without a network and speak English only. "
+            "With an endpoint I can talk about anything, in many languages."
         )
         self.connect_button = QPushButton(self.tr("Connect…"))
         self.connect_button.setProperty("kind", "primary")
@@ -49,7 +50,7 @@ class OfferCard(QFrame):
         buttons.addWidget(self.dismiss_button)
         buttons.addStretch(1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(16, 14, 16, 14)
+        column.setContentsMargins(16, 14, 12, 14)
         column.setSpacing(10)
         column.addLayout(head)
         column.addWidget(_label(words, "supporting"))

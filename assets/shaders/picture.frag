@@ -18,7 +18,7 @@ vec3 surround() {
     vec3 edge = on_left ? left_edge : right_edge;
     float outside = on_left ? place.x - at.x : at.x - (place.x + place.z);
     float side = max(place.x, 1.0);
-    return edge * mix(1.0, darkest, smoothstep(0.0, 1.0, outside / side));
+    return edge * mix(1.0, darkest, pow(clamp(outside / side, 0.0, 1.0), 1.3));
 }
 
 void main() {

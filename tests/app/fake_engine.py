@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.media import Pixels
+    from core.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -79,17 +80,12 @@ class FakeEngine:
     def interrupt(self) -> None:
         self.asked.append(("interrupt", None))
 
-    def set_microphone(self, on: bool) -> None:
-        self.asked.append(("set_microphone", on))
-
     def hold(self, pressed: bool) -> None:
         self.asked.append(("hold", pressed))
 
-    def set_muted(self, muted: bool) -> None:
-        self.asked.append(("set_muted", muted))
-
-    def set_volume(self, volume: float) -> None:
-        self.asked.append(("set_volume", volume))
+    def apply(self, settings: Settings) -> bool:
+        self.asked.append(("apply", settings))
+        return True
 
     def retry(self) -> None:
         self.asked.append(("retry", None))

@@ -1,0 +1,265 @@
+"""The window's program. Start-up goes in this order, and each step has its reason:
+
+1. The crash log, so that a fault in anything below leaves a trace.
+2. One `QApplication`, its style and theme, so that everything after it can speak to the person.
+3. One instance: a second start shows the first window and ends.
+4. Settings, read once; a broken file is put aside and told of.
+5. The window, at once, with "Starting"; nothing heavy was imported so far.
+6. The conversation, opened by `Host` off the GUI thread.
+
+The end goes back in stages: the window hides, the host closes the conversation, the settings are written, Qt ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QtMsgType, QTranslator, qInstallMessageHandler
+from PySide6.QtWidgets import QApplication
+
+from app import VERSION
+from app.bridge import Bridge
+from app.commands.choices import with_options
+from app.crash import CrashLog, Hooks, ReportDialog, with_versions
+from app.first_run import FirstRun
+from app.host import Host
+from app.keys import KeyStore, system_keyring
+from app.main_window import MainWindow
+from app.messages import Action
+from app.reporter import Reporter
+from app.settings_keeper import SettingsKeeper
+from app.sheets import Sheets
+from app.single_instance import SingleInstance
+from app.theme import ASSETS, Theme
+from app.window_state import WindowState
+from core.errors import LiveTalkError, Problem, SettingsError
+from core.events import Failed, Status, StatusChanged
+from core.settings import Settings, config_folder, data_folder, load, set_aside, settings_path, with_environment
+
+if TYPE_CHECKING:
+    import argparse
+
+    from app.engine import Engine
+    from core.session import Session
+
+log = logging.getLogger(__name__)
+
+SWITCH_INTERVAL_S = 0.0005
+"""How often Python's threads may take turns: the window must not wait for a renderer that computes."""
+
+
+def main(options: argparse.Namespace) -> int:
+    """Open the window and stay until it was closed; the exit status."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    crash_log = CrashLog(data_folder() / "crash.log")
+    qInstallMessageHandler(_qt_says)
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    instance = SingleInstance(config_folder())
+    try:
+        if not instance.first and instance.show_the_other():
+            return 0
+        theme = Theme(app)
+        _translate(app)
+        program = Program(app, theme, options, crash_log.left_behind)
+        instance.asked.connect(program.come_forward)
+        try:
+            program.begin()
+            return app.exec()
+        finally:
+            program.finish()
+    finally:
+        instance.close()
+        crash_log.close()
+
+
+class Program(QObject):
+    """Puts the parts together and lives as long as the window. GUI thread."""
+
+    def __init__(self, app: QApplication, theme: Theme, options: argparse.Namespace, left_behind: str) -> None:
+        super().__init__(app)
+        app.setApplicationName("LiveTalk")
+        app.setQuitOnLastWindowClosed(False)
+        self._app = app
+        self._left_behind = left_behind
+        self._file: Path | None = None
+        self._report: ReportDialog | None = None
+        self._record = getattr(options, "record", None)
+        self._hooks = Hooks(self)
+        self._hooks.broke.connect(self._show_report)
+        self._hooks.interrupted.connect(self._interrupted)
+        kept, self._trouble = self._read_settings()
+        in_force = with_options(with_environment(kept, os.environ), options)
+        self._keeper = SettingsKeeper(settings_path(), kept, in_force, self)
+        self._keys = KeyStore(os.environ, system_keyring())
+        self.window = MainWindow(in_force, WindowState(config_folder()))
+        self._reporter = Reporter(self.window)
+        self._bridge = Bridge(self._reporter.receive, self)
+        self.host = Host(self._open_session, self)
+        self._sheets = Sheets(self.window, self._keys, self._check_picture, self._reopen, VERSION)
+        self._first_run = FirstRun(self.window)
+        self._greet = not in_force.window.greeted
+        self._session: Session | None = None
+        self._connect()
+
+    def begin(self) -> None:
+        """Show the window, then open the conversation."""
+        self.window.show()
+        self.window.activateWindow()
+        if self._left_behind:
+            self._show_report(with_versions(self._left_behind), earlier=True)
+        if self._trouble is not None:
+            self._reporter.receive(Failed.of(self._trouble))
+        self.host.open(self.window.settings)
+
+    def finish(self) -> None:
+        """After the event loop, however it ended: what the last stage would have done and has not."""
+        self.host.finish()
+        self._keeper.close()
+        self._hooks.close()
+
+    def come_forward(self) -> None:
+        """Another start asked for this window."""
+        self.window.setWindowState(self.window.windowState() & ~self.window.windowState().WindowMinimized)
+        self.window.show()
+        self.window.raise_()
+        self.window.activateWindow()
+
+    def _connect(self) -> None:
+        window, host = self.window, self.host
+        window.settings_changed.connect(self._settings_changed)
+        window.action_wanted.connect(self._act)
+        window.closing.connect(self._close)
+        window.stage.first_frame.connect(self._first_frame)
+        self._reporter.avatar_changed.connect(self._sheets.avatar_changed)
+        self._reporter.file_known.connect(self._know_file)
+        self._keeper.failed.connect(self._tell)
+        host.opened.connect(self._opened)
+        host.failed.connect(self._tell)
+        host.broke.connect(self._host_broke)
+        host.closed.connect(self._closed)
+
+    def _open_session(self, settings: Settings, before: Engine | None) -> Engine:
+        """Runs on the host's thread: everything heavy is imported and made here."""
+        from core.parts import product_parts
+        from core.session import Session
+
+        if not self._keys.key:
+            self._keys.load()
+        history = before.history if isinstance(before, Session) else None
+        parts = product_parts(lambda: self._keys.key)
+        session = Session(settings, self._bridge.emit, parts, greet=self._greet, history=history)
+        return session.__enter__()
+
+    def _opened(self, engine: Engine) -> None:
+        self._greet = False
+        self.window.attach(engine)
+
+    def _settings_changed(self, settings: Settings) -> None:
+        self._keeper.keep(settings)
+        engine = self.window.engine
+        if engine is not None and not engine.apply(settings):
+            self._reopen()
+
+    def _reopen(self) -> None:
+        """Another conversation with the settings in force, which goes on where this one is."""
+        self.window.attach(None)
+        self._reporter.answered_here()
+        self._reporter.receive(StatusChanged(Status.STARTING))
+        self.host.open(self.window.settings)
+
+    def _first_frame(self) -> None:
+        engine = self.window.engine
+        if self._record is not None and engine is not None:
+            self._record = None
+            engine.start_recording()
+
+    def _act(self, action: Action) -> None:
+        if action is Action.SHOW_FILE and self._file is not None:
+            from app.services import show_folder
+
+            show_folder(self._file)
+        elif action in (Action.CHECK_MICROPHONE, Action.CHECK_LOUDSPEAKER, Action.RESTART):
+            self._reopen()
+
+    def _check_picture(self, path: Path) -> None:
+        """Pool thread: whether a picture can serve."""
+        from core.parts import portrait
+
+        engine = self.window.engine
+        if engine is not None:
+            engine.renderer.performer.result().prepare(portrait(str(path)))  # pyright: ignore[reportAttributeAccessIssue] - asked of the Session itself
+
+    def _read_settings(self) -> tuple[Settings, SettingsError | None]:
+        path = settings_path()
+        try:
+            return load(path), None
+        except SettingsError as error:
+            if error.problem is Problem.SETTINGS_BROKEN:
+                self._file = set_aside(path)
+            else:
+                self._file = path
+            return Settings(), error
+
+    def _know_file(self, path: Path) -> None:
+        self._file = path
+
+    def _tell(self, error: LiveTalkError) -> None:
+        self._reporter.receive(Failed.of(error))
+
+    def _host_broke(self, error: BaseException) -> None:
+        from app.crash import report_of
+
+        self._reporter.receive(StatusChanged(Status.STOPPED))
+        self._show_report(report_of(error, "the conversation"))
+
+    def _show_report(self, report: str, earlier: bool = False) -> None:
+        if self._report is not None:
+            return
+        dialog = ReportDialog(report, self.window, earlier)
+        self._report = dialog
+        dialog.finished.connect(self._report_read)
+        dialog.quit_wanted.connect(self.window.close)
+        dialog.open()
+
+    def _report_read(self) -> None:
+        self._report = None
+
+    def _interrupted(self) -> None:
+        self.window.close()
+
+    def _close(self) -> None:
+        """First stage: the window is gone for the person; what runs is ended off the GUI thread."""
+        self.window.attach(None)
+        self.window.hide()
+        self.host.close()
+
+    def _closed(self) -> None:
+        """Last stage: nothing runs any more."""
+        self._app.quit()
+
+
+def _translate(app: QApplication) -> None:
+    """The person's language, for Qt's own dialogs and, where there is a translation, for ours."""
+    for name, folder in (
+        ("qtbase", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)),
+        ("livetalk", str(ASSETS / "translations")),
+    ):
+        translator = QTranslator(app)
+        if translator.load(QLocale(), name, "_", folder):
+            app.installTranslator(translator)
+
+
+def _qt_says(kind: QtMsgType, context: object, text: str) -> None:
+    levels = {
+        QtMsgType.QtDebugMsg: logging.DEBUG,
+        QtMsgType.QtInfoMsg: logging.INFO,
+        QtMsgType.QtWarningMsg: logging.WARNING,
+        QtMsgType.QtCriticalMsg: logging.ERROR,
+        QtMsgType.QtFatalMsg: logging.CRITICAL,
+    }
+    logging.getLogger("qt").log(levels.get(kind, logging.WARNING), "%s", text)

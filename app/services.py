@@ -1,0 +1,226 @@
+"""What the sheets ask of the rest of the program: devices, tests, folders, saved conversations."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QCoreApplication, QUrl, qVersion
+from PySide6.QtGui import QDesktopServices
+
+from app.history_sheet import Earlier, HistoryServices
+from app.settings_services import EndpointAnswer, PerformerCard, Requirement, SettingsServices, SoundDevices
+from app.status_pill import meter_level
+from core.errors import DeviceError, LiveTalkError, Problem, RecordingError
+from core.media import MEDIA_RATE, Turn
+from core.settings import changed, conversations_folder, models_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.keys import KeyStore
+    from app.main_window import MainWindow
+    from core.media import Samples
+    from core.settings import Settings
+
+_CHIME_S = 0.6
+_SAMPLE_LIMIT_S = 20.0
+
+
+def settings_services(
+    window: MainWindow, keys: KeyStore, key_changed: Callable[[], None], version: str
+) -> SettingsServices:
+    """The dialog's services, for the settings in force in `window`."""
+    return SettingsServices(
+        keys=keys,
+        key_changed=key_changed,
+        test_endpoint=_test_endpoint,
+        listen=lambda voice: _listen(window.settings, keys.key, voice),
+        list_devices=_list_devices,
+        test_microphone=_OpenMicrophone,
+        test_loudspeaker=_chime,
+        performers=_performers,
+        check_folder=_check_folder,
+        figures_shown=lambda: window.overlay_shown,
+        show_figures=lambda on: window.toggle_overlay() if on != window.overlay_shown else None,
+        open_folder=show_folder,
+        models_folder=models_folder(),
+        conversations_folder=conversations_folder(),
+        versions=(("LiveTalk", version), ("Python", platform.python_version()), ("Qt", qVersion() or "")),
+    )
+
+
+def history_services() -> HistoryServices:
+    """Saved conversations on this computer; what is deleted can be taken back until the program ends."""
+    from core.dialogue import history
+
+    trashed: dict[Path, Path] = {}
+
+    def listed() -> list[Earlier]:
+        saved = history.list_conversations(conversations_folder())
+        return [
+            Earlier(one.path, one.title, datetime.fromisoformat(one.started), one.entries)
+            for one in saved
+            if one.readable
+        ]
+
+    def delete(path: Path) -> None:
+        trashed[path] = history.delete(path)
+
+    def restore(path: Path) -> None:
+        history.restore(trashed.pop(path))
+
+    return HistoryServices(list_earlier=listed, delete=delete, restore=restore)
+
+
+def show_folder(path: Path) -> None:
+    """Open a folder, or the one a file lies in, in the system's file browser."""
+    folder = path if path.is_dir() else path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+
+def _test_endpoint(url: str, model: str, key: str, voice: str) -> EndpointAnswer:
+    from core.dialogue.endpoint import Endpoint
+    from core.dialogue.probe import test_endpoint
+
+    report = test_endpoint(Endpoint(url=url, model=model, key=key, voice=voice, instructions="", dialect="auto"))
+    return EndpointAnswer(report.seconds, report.with_sound)
+
+
+def _list_devices() -> SoundDevices:
+    from core.audio.portaudio import list_devices
+
+    found = list_devices()
+    return SoundDevices(found.microphones, found.loudspeakers)
+
+
+def _performers() -> list[PerformerCard]:
+    tr = QCoreApplication.translate
+    needs = (
+        Requirement(tr("Performers", "Any computer with two processor cores"), met=True),
+        Requirement(tr("Performers", "Nothing to download"), met=True),
+    )
+    gives = tr("Performers", "Any picture, 512 × 512, 25 frames a second. Lips follow the voice.")
+    return [PerformerCard("portrait", tr("Performers", "Portrait"), gives, needs, selectable=True)]
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        tr = QCoreApplication.translate
+        raise RecordingError(
+            Problem.FOLDER_UNWRITABLE,
+            tr("Message", 'Recordings can\'t be written to "{folder}".').format(folder=folder),
+            tr("Message", "Choose another folder."),
+            detail=str(error),
+        ) from error
+
+
+def _sound():
+    try:
+        import sounddevice
+    except OSError as error:  # the system's PortAudio is missing
+        raise _no_sound(Problem.NO_LOUDSPEAKER, str(error)) from error
+    return sounddevice
+
+
+def _no_sound(problem: Problem, detail: str) -> DeviceError:
+    tr = QCoreApplication.translate
+    if problem is Problem.NO_MICROPHONE:
+        title = tr("Message", "This microphone could not be opened.")
+        return DeviceError(problem, title, tr("Message", "Connect it again, or choose another one."), detail=detail)
+    title = tr("Message", "This loudspeaker could not be opened.")
+    return DeviceError(problem, title, tr("Message", "Connect it again, or choose another one."), detail=detail)
+
+
+class _OpenMicrophone:
+    """A microphone beside the conversation, for the test in Settings."""
+
+    def __init__(self, name: str) -> None:
+        sound = _sound()
+        self._level = 0.0
+        try:
+            self._stream = sound.InputStream(device=name or None, channels=1, dtype="float32", callback=self._hear)
+            self._stream.start()
+        except (sound.PortAudioError, ValueError) as error:
+            raise _no_sound(Problem.NO_MICROPHONE, str(error)) from error
+
+    def level(self) -> float:
+        return self._level
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _hear(self, heard: np.ndarray, frames: int, time: object, status: object) -> None:
+        self._level = meter_level(float(np.sqrt(np.mean(np.square(heard)))))
+
+
+def _chime(loudspeaker: str, volume: float) -> None:
+    """Two soft notes."""
+    time = np.arange(round(_CHIME_S * MEDIA_RATE), dtype=np.float32) / MEDIA_RATE
+    envelope = np.minimum(1.0, time / 0.02) * np.exp(-5 * time)
+    notes = np.sin(2 * np.pi * 523.25 * time) + np.sin(2 * np.pi * 783.99 * np.maximum(0.0, time - 0.15))
+    _play((0.2 * volume * envelope * notes).astype(np.float32), loudspeaker)
+
+
+def _play(samples: Samples, loudspeaker: str) -> None:
+    sound = _sound()
+    try:
+        sound.play(samples, MEDIA_RATE, device=loudspeaker or None, blocking=True)
+    except (sound.PortAudioError, ValueError) as error:
+        raise _no_sound(Problem.NO_LOUDSPEAKER, str(error)) from error
+
+
+def _listen(settings: Settings, key: str, voice: str) -> None:
+    """Let whoever would answer say one sentence in `voice`."""
+    from core.parts import product_parts
+
+    settings = changed(settings, "dialogue", voice=voice)
+    dialogue = product_parts(lambda: key).dialogue(settings, settings.avatar.portrait)
+    reply = _Sample(Turn(0, "Say hello in one short sentence."))
+    try:
+        dialogue.start(reply.turn, (), reply)
+        samples = reply.wait()
+    finally:
+        reply.turn.cancel()
+        dialogue.close()
+    _play(samples * settings.audio.volume, settings.audio.loudspeaker)
+
+
+class _Sample:
+    """Collects one reply."""
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+        self._pieces: list[Samples] = []
+        self._error: LiveTalkError | None = None
+        self._over = threading.Event()
+
+    def user_said(self, text: str) -> None: ...
+
+    def speak(self, samples: Samples, text: str) -> bool:
+        self._pieces.append(samples)
+        return True
+
+    def finish(self, verdict: object = None) -> None:
+        self._over.set()
+
+    def fail(self, error: LiveTalkError) -> None:
+        self._error = error
+        self._over.set()
+
+    def wait(self) -> Samples:
+        """All of it, once it is complete or has taken too long."""
+        self._over.wait(_SAMPLE_LIMIT_S)
+        if self._error is not None:
+            raise self._error
+        return np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.float32)

@@ -1,0 +1,121 @@
+"""Sheets: opens each sheet with what it needs, and passes on what was chosen there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+from core.settings import changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.keys import KeyStore
+    from app.main_window import MainWindow
+    from app.sheet import Sheet
+
+RECENT = 12
+"""Pictures of the person's own that the gallery remembers."""
+
+
+class Sheets(QObject):
+    """At most one sheet is open. Sheets are imported when they are first asked for.
+
+    Args:
+        check: raises `PerformerError` for a picture that cannot serve; called on a pool thread.
+        key_changed: the endpoint's key is another one.
+    """
+
+    def __init__(
+        self,
+        window: MainWindow,
+        keys: KeyStore,
+        check: Callable[[Path], None],
+        key_changed: Callable[[], None],
+        version: str,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._keys = keys
+        self._check = check
+        self._key_changed = key_changed
+        self._version = version
+        self._open: Sheet | None = None
+        window.sheet_wanted.connect(self.open)
+
+    def open(self, name: str) -> None:
+        """`name` as in `MainWindow.sheet_wanted`."""
+        if self._open is not None:
+            return
+        kind, _, page = name.partition("/")
+        make = {"settings": self._settings, "gallery": self._gallery, "history": self._history, "help": self._help}[
+            kind
+        ]
+        sheet = make(page) if page else make()
+        self._open = sheet
+        sheet.finished.connect(self._closed)
+        sheet.open()
+
+    def avatar_changed(self, key: str) -> None:
+        """Remember who is on the stage, and the person's own pictures, newest first."""
+        chosen = self._window.settings.avatar
+        recent = chosen.recent
+        if Path(key).is_absolute():
+            recent = (key, *(path for path in recent if path != key))[:RECENT]
+        if (key, recent) != (chosen.portrait, chosen.recent):
+            self._window.apply(changed(self._window.settings, "avatar", portrait=key, recent=recent))
+
+    def _settings(self, page: str = "conversation") -> Sheet:
+        from app.services import settings_services
+        from app.settings_dialog import SettingsDialog
+
+        window = self._window
+        services = settings_services(window, self._keys, self._key_changed, self._version)
+        return SettingsDialog(window.settings, window, window.apply, services, page)
+
+    def _gallery(self) -> Sheet:
+        from app.gallery import GallerySheet
+        from core.parts import shipped_portraits
+
+        window = self._window
+        chosen = window.settings.avatar
+        sheet = GallerySheet(
+            [(portrait.key, portrait.name, portrait.path) for portrait in shipped_portraits().values()],
+            [Path(path) for path in chosen.recent if Path(path).exists()],
+            chosen.portrait,
+            window,
+            self._check,
+            window.settings.window.reduce_motion,
+        )
+        sheet.chosen.connect(window.use_picture)
+        sheet.removed.connect(self._forget)
+        sheet.restored.connect(self._remember_again)
+        return sheet
+
+    def _history(self) -> Sheet:
+        from app.history_sheet import HistorySheet
+        from app.services import history_services
+
+        sheet = HistorySheet(history_services(), self._window, self._window.settings.window.reduce_motion)
+        sheet.opened.connect(self._window.open_conversation)
+        sheet.new_conversation.connect(self._window.new_conversation)
+        return sheet
+
+    def _help(self) -> Sheet:
+        from app.help_sheet import HelpSheet
+
+        return HelpSheet(self._window, self._window.settings.window.reduce_motion)
+
+    def _forget(self, path: str) -> None:
+        recent = tuple(kept for kept in self._window.settings.avatar.recent if kept != path)
+        self._window.apply(changed(self._window.settings, "avatar", recent=recent))
+
+    def _remember_again(self, path: str, place: int) -> None:
+        recent = [kept for kept in self._window.settings.avatar.recent if kept != path]
+        recent.insert(place, path)
+        self._window.apply(changed(self._window.settings, "avatar", recent=tuple(recent)))
+
+    def _closed(self) -> None:
+        self._open = None

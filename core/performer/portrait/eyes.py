@@ -25,7 +25,7 @@ FOLD = 0.42
 """Eye widths above the lid's edge over which the lid's skin unrolls."""
 POUCH = 0.3
 """Eye widths below the lower edge over which its skin stretches."""
-LASHES = 0.035
+LASHES = 0.03
 """Eye widths inside the traced edge that belong to the lid: the roots of the lashes travel with it."""
 BROW = 0.04
 """Eye widths below the traced brow at which the lid's skin begins to unroll."""
@@ -86,7 +86,7 @@ class _Eye:
         self._bow = np.sqrt(np.maximum(0, 4 * across * (1 - across)))  # 0 at and beyond the corners
         self._lash = LASHES * width * self._bow
         self._inset_upper = np.minimum(self._upper + self._lash, (self._upper + self._lower) / 2)
-        self._inset_lower = np.maximum(self._lower - 0.5 * self._lash, (self._upper + self._lower) / 2)
+        self._inset_lower = np.maximum(self._lower - 0.3 * self._lash, (self._upper + self._lower) / 2)
         self._iris = self._find_iris(upper, lower)
         self._ball = self._without_lids()
 
@@ -99,7 +99,8 @@ class _Eye:
         under = self._layer(self._lower, -lower_up, self._pouch)
         ball = self._turned(gaze)
         lid_over = np.clip(self._inset_upper - over + 0.5, 0, 1)[..., None]
-        lid_under = np.clip(under - self._inset_lower + 0.5, 0, 1)[..., None]
+        meeting = 1.5 - self._bow  # beyond the corners nothing shows between the lids
+        lid_under = np.clip(under - self._inset_lower + np.maximum(meeting, 0.5), 0, 1)[..., None]
         x = np.broadcast_to(self._x - self._corner[0], over.shape)
         upper_skin = sampled(self._rest, np.dstack([x, over - self._corner[1]]), cubic=True)
         lower_skin = sampled(self._rest, np.dstack([x, under - self._corner[1]]), cubic=True)

@@ -111,7 +111,7 @@ def make_identity(image: Pixels, finder: FaceFinder, face: int | None = None) ->
         pose=pose,
         rest_gap=gap,
         eye_opening=np.array([_opening(landmarks, RIGHT_EYE), _opening(landmarks, LEFT_EYE)], np.float32),
-        closing=_closing(landmarks, pose),
+        closing=closing_of(landmarks, pose),
     )
 
 
@@ -209,8 +209,8 @@ def _opening(landmarks: Floats, eye: tuple[tuple[int, ...], tuple[int, ...]]) ->
     return float((lower[3:6, 1] - upper[3:6, 1]).mean() / max(width, 1e-3))
 
 
-def _closing(landmarks: Floats, pose: Pose) -> Floats:
-    """Brings the inner lips together, and the rest of the lips and the chin along, less and less."""
+def closing_of(landmarks: Floats, pose: Pose) -> Floats:
+    """Displacement [468, 3] that brings the inner lips together, and takes lips and chin along, less and less."""
     moved = np.zeros((468, 3), np.float32)
     local = (landmarks - pose.origin) @ pose.rotation / pose.scale
     upper, lower = list(UPPER_LIP), list(LOWER_LIP)

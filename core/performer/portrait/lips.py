@@ -166,7 +166,7 @@ def _light(identity: PortraitIdentity, own: OwnTeeth | None) -> Floats:
     white = None
     if len(eye) > 40:
         level = eye.mean(1)
-        white = eye[(level > np.quantile(level, 0.7)) & (level < np.quantile(level, 0.95))].mean(0)
+        white = eye[(level >= np.quantile(level, 0.7)) & (level <= np.quantile(level, 0.95))].mean(0)
     cheeks = points[[50, 280, 205, 425], :2].astype(int)
     skin = np.concatenate([picture[y - 4 : y + 4, x - 4 : x + 4].reshape(-1, 3) for x, y in cheeks])
     return light_of(white, np.median(skin.astype(np.float32), axis=0))

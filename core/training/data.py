@@ -57,12 +57,23 @@ class DataRecipe:
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
-    """One person for a while.
+class Scene:
+    """One person for a while: the sound at `MEDIA_RATE`, and the face that goes with it.
 
-    mels: float16 [4 * (before + frames + ahead), 80], silence around; curves: float32 [frames, CURVES];
-    rest: [CURVES]; style: rows of the style table; speaking: bool [frames].
+    curves: float32 [frames, CURVES]; rest: [CURVES]; style: rows of the style table; speaking: bool [frames].
     """
+
+    samples: Samples
+    curves: npt.NDArray[np.float32]
+    rest: npt.NDArray[np.float32]
+    style: npt.NDArray[np.int64]
+    speaking: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """A scene as it is trained on: log-mels instead of sound, float16 [4 * (before + frames + ahead), 80], with
+    silence around."""
 
     mels: npt.NDArray[np.float16]
     curves: npt.NDArray[np.float32]
@@ -85,9 +96,11 @@ class StreamMaker:
 
     def streams(self) -> list[Stream]:
         numbers = tqdm(range(self._recipe.streams), desc="streams", mininterval=5.0)
-        return [self.stream(np.random.default_rng((self._recipe.seed, number))) for number in numbers]
+        return [self._heard(self.scene(number)) for number in numbers]
 
-    def stream(self, rng: np.random.Generator) -> Stream:
+    def scene(self, number: int) -> Scene:
+        """The scene of that number."""
+        rng = np.random.default_rng((self._recipe.seed, number))
         frames = int(self._recipe.seconds * self._hearing.fps) // FRAMES * FRAMES
         words = [str(w) for w in rng.choice(STYLE_WORDS, int(rng.integers(0, 3)), replace=False)]
         manner = Manner()
@@ -97,7 +110,7 @@ class StreamMaker:
         speaking = _speaking(phones, frames, self._hearing.fps)
         curves, rest = self._face(rng, samples, phones, speaking, manner)
         style = np.array(style_rows(" ".join(words)))
-        return Stream(self._heard(samples), curves.astype(np.float32), rest.astype(np.float32), style, speaking)
+        return Scene(samples, curves.astype(np.float32), rest.astype(np.float32), style, speaking)
 
     def _voice(self, rng: np.random.Generator) -> Voice:
         if self._recipe.flite and rng.random() < 0.35:
@@ -151,10 +164,10 @@ class StreamMaker:
         loudest = float(np.abs(samples).max())
         return (samples / loudest * 0.5).astype(np.float32), _without_nothing(phones)
 
-    def _heard(self, samples: Samples) -> npt.NDArray[np.float16]:
-        hearing = self._hearing
-        padded = np.concatenate((np.zeros(hearing.before, np.float32), samples, np.zeros(hearing.ahead, np.float32)))
-        return self._mel(torch.from_numpy(padded)).numpy().astype(np.float16)
+    def _heard(self, scene: Scene) -> Stream:
+        before, ahead = np.zeros(self._hearing.before, np.float32), np.zeros(self._hearing.ahead, np.float32)
+        mels = self._mel(torch.from_numpy(np.concatenate((before, scene.samples, ahead)))).numpy()
+        return Stream(mels.astype(np.float16), scene.curves, scene.rest, scene.style, scene.speaking)
 
     def _face(
         self,

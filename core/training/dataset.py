@@ -92,7 +92,7 @@ def disturbed(mels: Tensor, rng: np.random.Generator) -> Tensor:
     noise_level = np.exp(rng.uniform(-14.0, -6.5, (batch, 1))) * (rng.random((batch, 1)) < 0.7)
     colour = np.exp(rng.normal(0, 0.6, (batch, 1)) * np.linspace(1, -1, bands))
     noise = torch.from_numpy(noise_level * colour).float()[:, None, None]
-    flicker = torch.from_numpy(rng.gamma(3.0, 1 / 3.0, mels.shape).astype(np.float32))
+    flicker = torch.from_numpy(rng.random(mels.shape, np.float32)).mul_(1.4).add_(0.3)
     power = power_of(mels).clamp_min(0.0) * gain + noise * flicker
     missing = torch.from_numpy(rng.random((batch, blocks)) < 0.15)
     power[:, :, -FRAMES_AHEAD * HOPS_PER_FRAME :] *= (~missing)[:, :, None, None]

@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--verbose", action="store_true", help="say more about what happens, and why something failed")
     top.set_defaults(run=_window)
     _conversation_options(top)
-    top.add_argument("--record", nargs="?", type=Path, const=Path(), metavar="FILE", help="record from the start")
+    top.add_argument("--record", action="store_true", help="record from the start")
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     _render_options(commands.add_parser("render", help="a picture and a recording become a film"))
     _converse_options(commands.add_parser("converse", help="hold a conversation without a window, into a film"))

@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QtMsgType, QTranslator, qInstallMessageHandler
@@ -42,6 +41,7 @@ from core.settings import Settings, config_folder, data_folder, load, set_aside,
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from app.engine import Engine
     from core.session import Session
@@ -88,7 +88,7 @@ class Program(QObject):
         self._left_behind = left_behind
         self._file: Path | None = None
         self._report: ReportDialog | None = None
-        self._record = getattr(options, "record", None)
+        self._record = bool(options.record)
         self._hooks = Hooks(self)
         self._hooks.broke.connect(self._show_report)
         self._hooks.interrupted.connect(self._interrupted)
@@ -174,8 +174,8 @@ class Program(QObject):
 
     def _first_frame(self) -> None:
         engine = self.window.engine
-        if self._record is not None and engine is not None:
-            self._record = None
+        if self._record and engine is not None:
+            self._record = False
             engine.start_recording()
 
     def _act(self, action: Action) -> None:

@@ -35,7 +35,7 @@ RIGID_EDGE = 0.07
 IRIS = 0.22
 """Radius that turns rigidly, in eye widths."""
 MAX_GAZE = 0.16
-WIDEST = -0.2
+WIDEST = -0.12
 STILL = 1e-3
 
 

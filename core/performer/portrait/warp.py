@@ -11,6 +11,7 @@ from core.performer.portrait.field import depth_of, field_at, grid, turned_aroun
 from core.performer.portrait.imaging import laid, resized, sampled_into
 from core.performer.portrait.lips import Lips
 from core.performer.portrait.mesh import head_turn
+from core.performer.portrait.shading import Shading
 
 if TYPE_CHECKING:
     from core.media import Pixels
@@ -44,6 +45,7 @@ class PortraitPainter:
         self._field = field_at(self._at.reshape(-1, 2), identity.landmarks, identity.pose, depth)
         self._eyes = Eyes(identity)
         self._lips = Lips(identity, depth)
+        self._shading = Shading(identity)
 
     def paint(self, motion: FaceMotion) -> Pixels:
         """The frames of `motion`, uint8 [n, 512, 512, 3]; the caller owns them. No motion gives the portrait itself."""
@@ -63,9 +65,10 @@ class PortraitPainter:
     def _paint_one(self, frame: Pixels, flesh: Floats, turn: Floats, shift: Floats, lids: Floats, gaze: Floats) -> None:
         still = self._with_eyes(lids, gaze)
         moved = self._field.move(flesh, turn, shift).reshape(self._nodes, self._nodes, 2)
-        coarse = turned_around(moved.astype(np.float32), self._at, (CORNER, CORNER), STRIDE) - self._at
-        fine = self._pixels + resized(coarse, (self._side, self._side))
+        source = turned_around(moved.astype(np.float32), self._at, (CORNER, CORNER), STRIDE)
+        fine = self._pixels + resized(source - self._at, (self._side, self._side))
         sampled_into(frame, still, 2 * fine)
+        self._shading.paint(frame, source, flesh)
         self._lips.paint(frame, still, flesh, turn, shift)
 
     def _with_eyes(self, lids: Floats, gaze: Floats) -> Pixels:

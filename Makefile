@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 export OMP_NUM_THREADS ?= 1
 SCREEN := xvfb-run -a -s "-screen 0 1280x900x24 +extension GLX"
 
-.PHONY: help run test models check format format-check lint types imports tests-without-qt tests-on-screen tests bundle clean
+.PHONY: help run test test-packages models check format format-check lint types imports tests-without-qt tests-on-screen tests bundle clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -17,6 +17,9 @@ run: ## set up what is missing, then start LiveTalk (without a screen: a short c
 test: ## set up what is missing, then run every check
 	@packaging/setup.sh test
 	@$(MAKE) --no-print-directory check
+
+test-packages: ## set up what the checks need
+	@packaging/setup.sh test
 
 models: ## bring the models that are not here yet
 	@$(PYTHON) -m app.setup.models

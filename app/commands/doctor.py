@@ -49,6 +49,7 @@ def _checks() -> Iterator[Callable[[], Iterator[Check]]]:
     yield resources.check_memory_and_disk
     yield resources.check_gpu
     yield resources.check_models
+    yield resources.check_avatar
     yield check_voice
     yield resources.check_keyring
     yield resources.check_endpoint

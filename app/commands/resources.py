@@ -13,7 +13,7 @@ from app.commands.checks import Check, Finding
 from app.keys import KeyStore, system_keyring
 from app.setup.models import MODELS, state
 from core.errors import LiveTalkError
-from core.settings import data_folder, load, settings_path, with_environment
+from core.settings import AvatarSettings, data_folder, load, settings_path, with_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,18 @@ def check_models() -> Iterator[Check]:
             yield Check(
                 f"Model {model.name}", Finding.NEEDED, f"{found}: {model.purpose}", "Run: livetalk models fetch"
             )
+
+
+def check_avatar() -> Iterator[Check]:
+    """The embedded avatar, brought up as a conversation would."""
+    from core.parts import make_performer
+
+    try:
+        spec = make_performer(AvatarSettings()).spec
+    except LiveTalkError as error:
+        yield Check("Avatar", Finding.NEEDED, error.title, error.advice)
+    else:
+        yield Check("Avatar", Finding.OK, f"{spec.name}, {spec.width}x{spec.height} at {spec.fps} frames a second")
 
 
 def check_keyring() -> Iterator[Check]:

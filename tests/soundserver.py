@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from core.media import Samples
 
@@ -37,7 +37,7 @@ def sound_server_available() -> bool:
 
 
 @contextlib.contextmanager
-def sound_server(echo_ms: int | None = None) -> Iterator[SoundServer]:
+def sound_server(echo_ms: int | None = None) -> Generator[SoundServer]:
     """A running server that this process and its children use; everything is undone on leaving.
 
     `echo_ms` makes a room: the loudspeaker is heard by the microphone, that much later.
@@ -93,7 +93,7 @@ class Recording:
         """What has come so far, mono float32 at `RATE`."""
         with self._grown:
             data = b"".join(self._pieces)
-        return np.frombuffer(data[: len(data) // 2 * 2], np.int16).astype(np.float32) / 32768
+        return np.frombuffer(data[: len(data) // 2 * 2], np.int16).astype(np.float32) * np.float32(1 / 32768)
 
     def wait_for(self, seconds: float) -> Samples:
         """At least so much, counted from the beginning of the recording.
@@ -153,7 +153,7 @@ class SoundServer:
 
     def say(self, samples: Samples, rate: int) -> None:
         """Play mono `samples` into the microphone; returns once they have been taken."""
-        process = _player("lt_mic", rate, subprocess.PIPE)
+        process = _player("lt_mic", rate, subprocess.PIPE, latency_ms=100)
         pcm = np.clip(np.rint(samples * 32767), -32768, 32767).astype(np.int16)
         process.communicate(pcm.tobytes())
 
@@ -162,7 +162,7 @@ class SoundServer:
         subprocess.run(["paplay", "-d", "lt_mic", str(path)], check=True)
 
     @contextlib.contextmanager
-    def recording(self, source: str = "lt_spk.monitor") -> Iterator[Recording]:
+    def recording(self, source: str = "lt_spk.monitor") -> Generator[Recording]:
         """The loudspeaker's sound while the context lasts."""
         recording = Recording(source)
         try:
@@ -188,9 +188,9 @@ def _pactl(*words: str) -> None:
     subprocess.run(["pactl", *words], check=True, capture_output=True)
 
 
-def _player(sink: str, rate: int, stdin: int, path: str | None = None) -> subprocess.Popen[bytes]:
-    words = ["pacat", "--playback", "-d", sink, "--latency-msec=10", "--raw", f"--rate={rate}", "--channels=1",
-             "--format=s16le"]  # fmt: skip
+def _player(sink: str, rate: int, stdin: int, path: str | None = None, latency_ms: int = 10) -> subprocess.Popen[bytes]:
+    words = ["pacat", "--playback", "-d", sink, f"--latency-msec={latency_ms}"]
+    form = ["--raw", f"--rate={rate}", "--channels=1", "--format=s16le"]
     return subprocess.Popen(
-        [*words, *([path] if path else [])], stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*words, *form, *([path] if path else [])], stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -18,7 +18,7 @@ def babble(seconds: float, seed: int) -> Samples:
     """Noise with the colour and the rhythm of a voice."""
     count = int(seconds * CAPTURE_RATE)
     noise = np.random.default_rng(seed).normal(0, 1, count)
-    coloured = lfilter([1.0], [1.0, -1.3, 0.6], noise)
+    coloured = np.asarray(lfilter([1.0], [1.0, -1.3, 0.6], noise))
     rhythm = np.clip(np.sin(2 * np.pi * 3.1 * np.arange(count) / CAPTURE_RATE + seed), 0, 1)
     return (0.05 * coloured * rhythm).astype(np.float32)
 

@@ -36,7 +36,7 @@ def speech() -> Samples:
         said, rate = soundfile.read(io.BytesIO(wav.read_bytes()), dtype="float32")
     assert rate == CAPTURE_RATE
     silence = np.zeros(CAPTURE_RATE, np.float32)
-    return np.concatenate([silence, said, silence])
+    return np.concatenate([silence, np.asarray(said, np.float32), silence])
 
 
 def judge(vad: Vad, samples: Samples, piece: int = WINDOW) -> list[float]:
@@ -55,7 +55,7 @@ def test_speech_is_likely_and_silence_is_not() -> None:
 def test_noise_and_a_chord_are_not_speech() -> None:
     noise = np.random.default_rng(1).normal(0, 0.1, 2 * CAPTURE_RATE).astype(np.float32)
     time = np.arange(2 * CAPTURE_RATE) / CAPTURE_RATE
-    chord = sum(np.sin(2 * np.pi * pitch * time) for pitch in (220, 277, 330)) * 0.1
+    chord = 0.1 * np.sin(2 * np.pi * np.outer([220, 277, 330], time)).sum(axis=0)
     vad = Vad(model())
     assert max(judge(vad, noise)) < TurnRules().on
     assert max(judge(vad, chord.astype(np.float32))) < TurnRules().on

@@ -86,4 +86,5 @@ class Host(QObject):
         elif done.result() is not None and not self._closing:
             self.opened.emit(done.result())
         if self._closing and (error is not None or done.result() is None):
+            self._worker.shutdown(wait=False)
             self.closed.emit()

@@ -1,0 +1,115 @@
+"""The whole loop as a person meets it: a window on a screen, sound in the air, a film on the disk."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from core.events import AvatarChanged, Interrupted, RecordingSaved, RecordingStarted, Replying, Status, StatusChanged
+from tests.e2e.conftest import ScreenWatch, TimedRecording
+from tests.soundserver import RATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import Running
+    from tests.soundserver import SoundServer
+
+pytestmark = [pytest.mark.window, pytest.mark.sound, pytest.mark.timeout(180)]
+
+
+def rises(values: np.ndarray) -> np.ndarray:
+    """Indices at which a boolean series becomes true."""
+    return np.flatnonzero(np.diff(values.astype(int)) > 0) + 1
+
+
+def speech(path: Path, text: str, voice: str = "slt") -> tuple[np.ndarray, int]:
+    subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True)
+    return soundfile.read(path, dtype="float32")
+
+
+def done(event: object) -> bool:
+    return isinstance(event, Replying) and event.done
+
+
+def test_sound_and_picture_are_in_step_on_the_screen_and_in_the_film(running: Running, tmp_path: Path) -> None:
+    running.until_event(AvatarChanged)
+    running.dialogue.pieces = [("flash ", 0.36), ("dark ", 0.44)] * 6
+    levels = iter([0.9, 0.0] * 6)
+    running.dialogue.hold = True
+    running.engine.start_recording(tmp_path / "talk.mp4")
+    running.until_event(RecordingStarted)
+    recording, watch = TimedRecording(), ScreenWatch(running.program)
+    running.spend(0.5)
+    running.engine.say("Go")
+    running.until(lambda: bool(running.dialogue.replies))
+    reply = running.dialogue.replies[0]
+    from tests.fakes import tone
+
+    for text, seconds in running.dialogue.pieces:
+        reply.speak(tone(seconds, next(levels)), text)
+    reply.finish()
+    running.until_event(Replying, done)
+    running.spend(0.3)
+    times, greys = watch.stop()
+    sound, began = recording.stop()
+    loud = np.abs(sound[: len(sound) // 48 * 48]).reshape(-1, 48).max(axis=1) > 0.2
+    # A tone crosses zero every 1.25 ms: quiet means ten milliseconds of it.
+    loud = np.convolve(loud, np.ones(10), "full")[: len(loud)] > 0
+    heard_at = began + rises(loud) / (RATE / 48)
+    seen_at = times[rises(greys > 110)]
+    assert len(heard_at) == 6
+    assert len(seen_at) == 6
+    apart = seen_at[1:] - heard_at[1:]
+    assert abs(np.median(apart)) <= 0.04, f"{np.round(apart * 1000)} ms"
+    assert np.abs(apart).max() <= 0.09, f"{np.round(apart * 1000)} ms"
+    running.engine.stop_recording()
+    saved = running.until_event(RecordingSaved)
+    assert saved.seconds > 4
+
+
+@pytest.mark.skipif(not shutil.which("flite"), reason="flite is not installed: make run")
+def test_a_person_interrupts_by_speaking(running: Running, server: SoundServer, tmp_path: Path) -> None:
+    samples, rate = speech(tmp_path / "stop.wav", "Excuse me, please stop for a moment, I want to say something.")
+    story, story_rate = speech(tmp_path / "story.wav", "Once upon a time there was a king. " * 9, "rms")
+    running.until_event(AvatarChanged)
+    running.dialogue.hold = True
+    running.engine.say("Tell me a long story")
+    running.until(lambda: bool(running.dialogue.replies))
+    running.dialogue.replies[0].speak(soxr.resample(story, story_rate, 24_000), "Once upon a time " * 20)
+    running.until_event(StatusChanged, lambda event: event.status is Status.SPEAKING)
+    running.spend(1.5)
+    server.say(samples, rate)
+    cut = running.until_event(Interrupted)
+    running.until_event(StatusChanged, lambda event: event.status is Status.LISTENING)
+    running.until(lambda: len(running.dialogue.started) == 2)
+    assert cut.heard.startswith("Once upon a time")
+    assert running.dialogue.cancelled[0] is running.dialogue.started[0]
+
+
+def test_keys_type_record_interrupt_and_show_the_overlay(running: Running) -> None:
+    window = running.window
+    running.until_event(AvatarChanged)
+    QTest.keyClick(window, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClicks(window.focusWidget(), "Hello there")
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Return)
+    running.until(lambda: [turn.speech for turn in running.dialogue.started] == ["Hello there"])
+    QTest.keyClick(window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    running.until_event(RecordingStarted)
+    running.until_event(StatusChanged, lambda event: event.status is Status.SPEAKING)
+    QTest.keyClick(window, Qt.Key.Key_F3)
+    assert window.overlay_shown
+    QTest.keyClick(window, Qt.Key.Key_Escape)
+    running.until_event(Interrupted)
+    QTest.keyClick(window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    saved = running.until_event(RecordingSaved)
+    assert saved.path.stat().st_size > 1000
+    assert saved.subtitles.read_text("utf-8").startswith("WEBVTT")

@@ -32,6 +32,9 @@ def field(caption: str, widget: QWidget, *beside: QWidget, below: QWidget | None
     head.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, on=False)
     head.setBuddy(widget)
     widget.setAccessibleName(caption)
+    inner = widget.lineEdit() if isinstance(widget, QComboBox) else None
+    if inner is not None:
+        inner.setAccessibleName(caption)
     row = QHBoxLayout()
     row.setSpacing(8)
     row.addWidget(widget, 1)
@@ -103,7 +106,7 @@ class SteadyComboBox(QComboBox):
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
+        self.setMinimumContentsLength(4)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def wheelEvent(self, event: QWheelEvent) -> None:

@@ -110,9 +110,8 @@ class GallerySheet(Sheet):
         )
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        pressed = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress
-        if pressed and isinstance(watched, Card) and self._move_focus(watched, Qt.Key(event.key())):
-            return True
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and isinstance(watched, Card):
+            return self._move_focus(watched, Qt.Key(event.key()))
         return super().eventFilter(watched, event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -274,8 +273,10 @@ def _neighbour(rows: list[list[int]], index: int, key: Qt.Key, mirrored: bool) -
     if key in sideways:
         return sideways[key]
     step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}.get(key)
-    if step is None or not 0 <= row + step < len(rows):
+    if step is None:
         return None
+    if not 0 <= row + step < len(rows):
+        return index
     return rows[row + step][min(column, len(rows[row + step]) - 1)]
 
 

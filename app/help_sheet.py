@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QCoreApplication, QSize, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
+from app.actions import ACTIONS
 from app.card import label
 from app.sheet import Sheet, title_row
 from app.theme import font
@@ -44,30 +45,18 @@ class HelpSheet(Sheet):
         self.key_list.setFocus()
 
     def rows(self) -> list[tuple[str, str]]:
-        """Keys and what they do, in the order of the style guide."""
-        held = self.tr("{} (held; not while typing)").format(_native("Space"))
+        """Keys and what they do: those of the window's actions, then those that belong to no action."""
+        translate = QCoreApplication.translate
+        actions = [
+            (_native(key), translate("Actions", words).rstrip("…")) for group in ACTIONS for _, words, key in group
+        ]
         return [
-            (held, self.tr("Speak")),
-            (_native("M"), self.tr("Microphone on or off")),
-            (_native("Esc"), self.tr("Interrupt; else close the sheet, the problem, the full screen")),
-            (_native("Ctrl+M"), self.tr("Mute the avatar")),
-            (_native("Ctrl+R"), self.tr("Record, stop recording")),
-            (_native("Ctrl+O"), self.tr("Choose an avatar")),
-            (_native("Ctrl+Shift+O"), self.tr("Open an image")),
-            (_native("Ctrl+L"), self.tr("Go to the text box")),
-            (_native("Return"), self.tr("Send")),
+            (self.tr("{} (held)").format(_native("Space")), self.tr("Speak; not while you type")),
+            *actions,
+            (_native("Return"), self.tr("Send what you typed")),
             (_native("Shift+Return"), self.tr("New line")),
-            (_native("F2"), self.tr("Conversation")),
-            (_native("F3"), self.tr("Figures over the picture")),
-            (QKeySequence(QKeySequence.StandardKey.FullScreen).toString(_NATIVE), self.tr("Full screen")),
-            (_native("Ctrl+K"), self.tr("Compact window")),
-            (_native("Ctrl+H"), self.tr("Earlier conversations")),
-            (_native("Ctrl+N"), self.tr("New conversation")),
-            (_native("Ctrl+Shift+N"), self.tr("New private conversation, which is not saved")),
-            (_native("Ctrl+,"), self.tr("Settings")),
-            (f"{_native('Ctrl+Up')}, {_native('Ctrl+Down')}", self.tr("Volume")),
-            (_native("F1"), self.tr("This list")),
-            (f"{_native('Tab')}, {_native('Shift+Tab')}", self.tr("Move; arrows inside a gallery, a list")),
+            (f"{_native('Tab')}, {_native('Shift+Tab')}", self.tr("Move on, move back")),
+            (self.tr("Arrows"), self.tr("Move inside the gallery, a list, the conversation")),
         ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from PySide6.QtCore import QDateTime, QLocale, QModelIndex, QPersistentModelIndex, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QColor, QKeyEvent, QKeySequence, QPainter
 from PySide6.QtWidgets import (
@@ -23,16 +24,16 @@ from PySide6.QtWidgets import (
 from app.background import run_in_background
 from app.card import label
 from app.elided import ElidedLabel
-from app.form import Outcome, button
+from app.form import Outcome, State, button
 from app.icons import icon
 from app.sheet import Sheet, title_row
 from app.theme import font, px, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
     from pathlib import Path
 
+    from core.dialogue.history import SavedConversation
     from core.errors import LiveTalkError
 
 _ENTRY = Qt.ItemDataRole.UserRole
@@ -40,24 +41,14 @@ _ROW_HEIGHT = 58
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """A saved conversation as the list shows it: how it began, when (local time), and how many turns it has."""
-
-    path: Path
-    title: str
-    started: datetime
-    turns: int
-
-
-@dataclass(frozen=True)
 class HistoryServices:
     """Functions given by `app.main`; all run on a pool thread and raise `LiveTalkError`."""
 
-    list_earlier: Callable[[], Sequence[Earlier]]
+    list_earlier: Callable[[], Sequence[SavedConversation]]
     """Newest first."""
-    delete: Callable[[Path], None]
-    restore: Callable[[Path], None]
-    """Take the last `delete` of this path back."""
+    delete: Callable[[Path], Path]
+    """Returns where it lies, for `restore`."""
+    restore: Callable[[Path], Path]
 
 
 class HistorySheet(Sheet):
@@ -77,7 +68,7 @@ class HistorySheet(Sheet):
         super().__init__(parent, "", QSize(640, 620), reduce_motion)
         self.setWindowTitle(self.tr("Earlier conversations"))
         self._services = services
-        self._gone: tuple[Earlier, int] | None = None
+        self._gone: tuple[Path, int, SavedConversation] | None = None
         self.list = EarlierList(self.tr("Earlier conversations"))
         self.list.chosen.connect(self._open)
         self.list.unwanted.connect(self._delete)
@@ -126,7 +117,7 @@ class HistorySheet(Sheet):
         foot.addWidget(self.open_one)
         inside.addLayout(foot)
 
-    def _offer(self, entries: Sequence[Earlier]) -> None:
+    def _offer(self, entries: Sequence[SavedConversation]) -> None:
         for entry in entries:
             self.list.insert(self.list.count(), entry)
         self._show_emptiness(loading=False)
@@ -134,7 +125,11 @@ class HistorySheet(Sheet):
             self.list.setCurrentRow(0)
             self.list.setFocus(Qt.FocusReason.OtherFocusReason)
 
-    def _open(self, entry: Earlier) -> None:
+    def _open(self, entry: SavedConversation) -> None:
+        if not entry.readable:
+            words = self.tr("This conversation can’t be read. The file may be damaged or from a newer LiveTalk.")
+            self.outcome.tell(State.FAILED, words)
+            return
         self.opened.emit(entry.path)
         self.accept()
 
@@ -142,30 +137,45 @@ class HistorySheet(Sheet):
         self.new_conversation.emit(private)
         self.accept()
 
-    def _delete(self, entry: Earlier, row: int) -> None:
+    def _delete(self, entry: SavedConversation, row: int) -> None:
         delete = self._services.delete
-        run_in_background(self, lambda: delete(entry.path), lambda _: self._was_deleted(entry), self._failed)
         self.list.takeItem(row)
-        self._gone = (entry, row)
         self._show_emptiness(loading=False)
+        run_in_background(
+            self,
+            lambda: delete(entry.path),
+            lambda trashed: self._was_deleted(entry, row, trashed),
+            lambda error: self._not_deleted(entry, row, error),
+        )
 
-    def _was_deleted(self, entry: Earlier) -> None:
+    def _was_deleted(self, entry: SavedConversation, row: int, trashed: Path) -> None:
+        self._gone = (trashed, row, entry)
         words = self.tr("“{}” was deleted.").format(entry.title)
         self._removed_words.setText(words)
         self.removal.show()
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
         self.deleted.emit(entry.path)
 
+    def _not_deleted(self, entry: SavedConversation, row: int, error: LiveTalkError) -> None:
+        self._put_back(entry, row)
+        self._failed(error)
+
     def _restore(self) -> None:
         if self._gone is None:
             return
-        entry, row = self._gone
+        trashed, row, entry = self._gone
         self._gone = None
         self.removal.hide()
         restore = self._services.restore
-        run_in_background(self, lambda: restore(entry.path), lambda _: self._was_restored(entry, row), self._failed)
+        run_in_background(
+            self,
+            lambda: restore(trashed),
+            lambda path: self._put_back(msgspec.structs.replace(entry, path=path), row),
+            self._failed,
+        )
 
-    def _was_restored(self, entry: Earlier, row: int) -> None:
+    def _put_back(self, entry: SavedConversation, row: int) -> None:
+        row = min(row, self.list.count())
         self.list.insert(row, entry)
         self.list.setCurrentRow(row)
         self.list.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -202,19 +212,21 @@ class EarlierList(QListWidget):
         self.customContextMenuRequested.connect(self._menu)
         self.itemDoubleClicked.connect(lambda _: self.choose_current())
 
-    def insert(self, row: int, entry: Earlier) -> None:
+    def insert(self, row: int, entry: SavedConversation) -> None:
         item = QListWidgetItem()
         item.setData(_ENTRY, entry)
         item.setText(entry.title)
         item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{entry.title}, {self.describe(entry)}")
         self.insertItem(row, item)
 
-    def describe(self, entry: Earlier) -> str:
+    def describe(self, entry: SavedConversation) -> str:
         """When it began and how long it is, in words."""
-        when = self.locale().toString(
-            QDateTime.fromSecsSinceEpoch(int(entry.started.timestamp())), QLocale.FormatType.ShortFormat
-        )
-        return self.tr("{}, %n turn(s)", "", entry.turns).format(when)
+        if not entry.readable:
+            return self.tr("Can’t be read")
+        began = QDateTime.fromString(entry.started, Qt.DateFormat.ISODate).toLocalTime()
+        when = self.locale().toString(began, QLocale.FormatType.ShortFormat)
+        length = self.tr("1 message") if entry.entries == 1 else self.tr("{} messages").format(entry.entries)
+        return f"{when}, {length}" if when else length
 
     def choose_current(self) -> None:
         if self.currentRow() >= 0:
@@ -255,7 +267,7 @@ class _Row(QStyledItemDelegate):
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
-        entry: Earlier = index.data(_ENTRY)
+        entry: SavedConversation = index.data(_ENTRY)
         ground = QStyleOptionViewItem(option)
         self.initStyleOption(ground, index)
         ground.text = ""

@@ -52,6 +52,7 @@ _PAGES: dict[str, tuple[str, type[Page]]] = {
     "about": ("info", AboutPage),
 }
 _NAVIGATION_WIDTH = 206
+_NAVIGATION_MARGINS = 40
 
 
 class SettingsDialog(Sheet):
@@ -164,12 +165,12 @@ class SettingsDialog(Sheet):
     def _side(self) -> QFrame:
         side = QFrame()
         side.setProperty("role", "navigation")
-        side.setFixedWidth(px(_NAVIGATION_WIDTH))
         self._navigation.setProperty("role", "navigation")
         self._navigation.setAccessibleName(self.tr("Pages"))
         self._navigation.setIconSize(QSize(px(18), px(18)))
         for name, (icon_name, _) in _PAGES.items():
             self._navigation.addItem(QListWidgetItem(icon(icon_name), self.pages[name].title))
+        side.setFixedWidth(max(_NAVIGATION_WIDTH, self._navigation.sizeHintForColumn(0) + _NAVIGATION_MARGINS))
         inside = QVBoxLayout(side)
         inside.setContentsMargins(20, 22, 14, 16)
         inside.setSpacing(12)
@@ -201,8 +202,7 @@ class SettingsDialog(Sheet):
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 14, 0)
         row.setSpacing(8)
-        row.addWidget(label(self.tr("Changes apply at once."), "small"))
-        row.addStretch(1)
+        row.addWidget(label(self.tr("Changes apply at once."), "small", wrap=True), 1)
         row.addWidget(self._undo)
         row.addWidget(self._done)
         return row

@@ -10,14 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.keys import KeyStore
-
-
-@dataclass(frozen=True)
-class EndpointAnswer:
-    """A test of an endpoint that worked: seconds to the first words, and whether sound came with them."""
-
-    seconds: float
-    sound: bool
+    from core.dialogue.probe import EndpointReport
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ class SettingsServices:
     keys: KeyStore
     key_changed: Callable[[], None]
     """Called when `keys` holds another key."""
-    test_endpoint: Callable[[str, str, str, str], EndpointAnswer]
+    test_endpoint: Callable[[str, str, str, str], EndpointReport]
     """worker: url, model, key, voice."""
     listen: Callable[[str], None]
     """worker: say a short sentence in this voice, return when it was said."""

@@ -181,7 +181,7 @@ def column(spacing: int, margins: tuple[int, int, int, int] = (0, 0, 0, 0)) -> Q
 
 def _rounded(width: int, height: int) -> QRegion:
     path = QPainterPath()
-    path.addRoundedRect(0, 0, width, height, _CORNER - 1, _CORNER - 1)
+    path.addRoundedRect(0, 0, width, height, _CORNER, _CORNER)
     return QRegion(path.toFillPolygon().toPolygon())
 
 

@@ -16,7 +16,7 @@ from app.settings_pages.page import Form, Page
 from app.theme import px, restyle
 
 if TYPE_CHECKING:
-    from app.settings_services import EndpointAnswer
+    from core.dialogue.probe import EndpointReport
     from core.errors import LiveTalkError
     from core.settings import Settings
 
@@ -147,11 +147,14 @@ class ConversationPage(Page):
             lambda error: self._refused(number, error),
         )
 
-    def _answered(self, number: int, answer: EndpointAnswer) -> None:
+    def _answered(self, number: int, answer: EndpointReport) -> None:
         if number != self._tests:
             return
+        for model in answer.models:
+            if self.model.findText(model) < 0:
+                self.model.addItem(model)
         seconds = self.locale().toString(answer.seconds, "f", 2)
-        if answer.sound:
+        if answer.with_sound:
             self.outcome.tell(State.OK, self.tr("Answered in {} s, with sound").format(seconds))
         else:
             words = self.tr("Answered in {} s, but without sound. Choose a model that speaks.").format(seconds)

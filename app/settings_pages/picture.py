@@ -88,13 +88,14 @@ class PerformerChoice(Card):
     def __init__(self, performer: PerformerCard) -> None:
         super().__init__(performer.name)
         self._performer = performer
-        self._state = label("", "small")
+        self._state = label("", "small", wrap=True)
+        self._state.setAlignment(Qt.AlignmentFlag.AlignRight)
         inside = QVBoxLayout(self)
         inside.setContentsMargins(19, 14, 19, 14)
         inside.setSpacing(4)
         top = QHBoxLayout()
-        top.addWidget(label(performer.name, "heading"), 1)
-        top.addWidget(self._state)
+        top.addWidget(label(performer.name, "heading", wrap=True), 1)
+        top.addWidget(self._state, 1)
         inside.addLayout(top)
         inside.addWidget(label(performer.gives, "supporting", wrap=True))
         for requirement in performer.requirements:

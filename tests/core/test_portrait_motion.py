@@ -1,0 +1,228 @@
+"""The embedded avatar's motion: what it hears, what it shows, and that it can go back and begin again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from core.errors import PerformerError, Problem
+from core.media import MEDIA_RATE, SpeechBlock
+from core.performer.portrait.audio import AudioEncoder, AudioState, LogMel
+from core.performer.portrait.blinks import BlinkClock
+from core.performer.portrait.codec import (
+    CURVES,
+    FACE_CURVES,
+    FRAMES,
+    LATENT,
+    CurveCodec,
+    DecoderState,
+    MotionCodec,
+    face_motion,
+)
+from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec, MotionStream, style_rows
+from core.performer.portrait.performer import carriage_gain, performer_spec
+from core.performer.portrait.weights import SPEC, WEIGHTS, load_weights, save_weights
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SHIPPED = Path(__file__).parents[2] / "assets" / "models" / "portrait"
+HEARING = MotionSpec().hearing
+BLOCK = HEARING.block_frames * HEARING.frame
+SMALL = MotionSizes(dim=24, ffn_dim=24, layers=2, heads=2, text_dim=8, audio_width=8, audio_features=6, audio_hidden=8,
+                    audio_layers=(0, 1), codec_hidden=8)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shipped() -> tuple[MotionModel, MotionSpec]:
+    return load_weights(SHIPPED)
+
+
+def noise(seconds: float, seed: int = 0) -> npt.NDArray[np.float32]:
+    rng = np.random.default_rng(seed)
+    return (0.1 * rng.standard_normal(int(seconds * MEDIA_RATE))).astype(np.float32)
+
+
+def blocks_of(samples: npt.NDArray[np.float32]) -> list[SpeechBlock]:
+    starts = range(0, len(samples) - BLOCK + 1, BLOCK)
+    return [SpeechBlock(None, samples[s : s + BLOCK], samples[s + BLOCK : s + BLOCK + HEARING.ahead]) for s in starts]
+
+
+def silence(blocks: int) -> list[SpeechBlock]:
+    return [SpeechBlock(None, np.zeros(BLOCK, np.float32), np.zeros(HEARING.ahead, np.float32)) for _ in range(blocks)]
+
+
+def stream_of(shipped: tuple[MotionModel, MotionSpec], seed: int = 1, style: str = "") -> MotionStream:
+    return MotionStream(*shipped, torch.zeros(len(CURVES)), style, seed)
+
+
+def gap_of(curves: torch.Tensor, model: MotionModel) -> torch.Tensor:
+    """Lip opening on the mesh, face heights."""
+    basis = model.codec.basis
+    opening = basis[:, [14, 87, 317], 1].mean(1) - basis[:, [13, 82, 312], 1].mean(1)
+    return curves[:, : len(FACE_CURVES)] @ opening
+
+
+def test_a_stream_hears_what_a_file_hears() -> None:
+    torch.manual_seed(0)
+    encoder, mel = AudioEncoder(8, 6), LogMel(HEARING)
+    samples = noise(12 * BLOCK / MEDIA_RATE)
+    whole = np.concatenate((np.zeros(HEARING.before, np.float32), samples, np.zeros(HEARING.ahead, np.float32)))
+    offline = encoder(mel(torch.from_numpy(whole))[None])
+    state, streamed = AudioState.silent(HEARING), []
+    for block in blocks_of(samples):
+        state, window = state.hear(block.samples, block.ahead, HEARING)
+        streamed.append(encoder(mel(torch.from_numpy(window))[None]))
+    assert torch.allclose(torch.cat(streamed, 1), offline, atol=1e-5)
+
+
+def test_a_decoder_fed_block_by_block_equals_one_fed_at_once() -> None:
+    torch.manual_seed(0)
+    codec, latents = MotionCodec(8).eval(), torch.randn(1, 12, *LATENT)
+    state = DecoderState.resting(latents[:, 0])
+    with torch.no_grad():
+        at_once = codec.decode(torch.cat((state.past, latents), 1))[0]
+        pieces = []
+        for start in range(0, 12, 3):
+            state, curves = state.decode(codec, latents[:, start : start + 3])
+            pieces.append(curves)
+    assert torch.allclose(torch.cat(pieces), at_once, atol=1e-6)
+
+
+def test_encoding_sees_no_later_frame() -> None:
+    torch.manual_seed(0)
+    codec, curves = CurveCodec(3, 5, 8), torch.randn(1, 8 * FRAMES, 3)
+    changed = curves.clone()
+    changed[:, 5 * FRAMES :] += 1.0
+    assert torch.equal(codec.encode(curves)[0][:, :5], codec.encode(changed)[0][:, :5])
+
+
+def test_sound_that_is_none_is_silence() -> None:
+    broken = np.full(BLOCK, np.nan, np.float32)
+    broken[:100] = np.inf
+    _, window = AudioState.silent(HEARING).hear(broken, np.zeros(0, np.float32), HEARING)
+    assert np.array_equal(window, np.zeros_like(window))
+
+
+def test_a_block_of_the_wrong_length_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="a block is"):
+        AudioState.silent(HEARING).hear(np.zeros(5, np.float32), np.zeros(0, np.float32), HEARING)
+
+
+def test_a_rewound_block_was_never_imagined(shipped: tuple[MotionModel, MotionSpec]) -> None:
+    straight, back = stream_of(shipped), stream_of(shipped)
+    heard, wrong = blocks_of(noise(4.0)), blocks_of(noise(4.0, seed=9))
+    for index, block in enumerate(heard):
+        back.imagine(wrong[index])
+        back.rewind()
+        assert torch.equal(straight.imagine(block), back.imagine(block)), index
+
+
+def test_a_seed_repeats_itself(shipped: tuple[MotionModel, MotionSpec]) -> None:
+    block = blocks_of(noise(1.0))[0]
+    first, again, other = (stream_of(shipped, seed=s).imagine(block) for s in (4, 4, 5))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_silence_keeps_the_mouth_shut_and_the_head_alive(shipped: tuple[MotionModel, MotionSpec]) -> None:
+    for seed in (1, 2):
+        stream = stream_of(shipped, seed=seed)
+        curves = torch.cat([stream.curves(stream.imagine(block)) for block in silence(30)])
+        assert (gap_of(curves, shipped[0]) < 0.02).float().mean() >= 0.98
+        yaw = torch.rad2deg(curves[:, CURVES.index("yaw")])
+        assert 0.3 < yaw.std() < 6.0
+        lids = curves[:, CURVES.index("lid_right")] > 0.5
+        assert 2 <= (lids[1:] & ~lids[:-1]).sum() <= 8, "blinks in 14.4 s"
+
+
+def test_noise_like_speech_opens_the_mouth(shipped: tuple[MotionModel, MotionSpec]) -> None:
+    times = np.arange(5 * MEDIA_RATE) / MEDIA_RATE
+    syllables = np.clip(np.sin(2 * np.pi * 3 * times), 0, None)
+    voice = sum(np.sin(2 * np.pi * 120 * k * times) / k for k in range(1, 30)) * syllables * 0.2
+    stream = stream_of(shipped)
+    curves = torch.cat([stream.curves(stream.imagine(block)) for block in blocks_of(voice.astype(np.float32))])
+    assert gap_of(curves, shipped[0]).quantile(0.9) > 0.02
+
+
+def test_the_stream_begins_at_rest(shipped: tuple[MotionModel, MotionSpec]) -> None:
+    stream = stream_of(shipped)
+    first = stream.curves(stream.imagine(silence(1)[0]))[:FRAMES]
+    assert gap_of(first, shipped[0]).abs().max() < 0.01
+    assert torch.rad2deg(first[:, : CURVES.index("yaw") + 3][:, -3:]).abs().max() < 1.0
+
+
+def test_words_of_a_style_are_found_and_others_say_nothing() -> None:
+    assert style_rows("Smiling, calm and wise") == [0, 4, 2]
+    assert style_rows("") == style_rows("purple") == [0, 1, 1]
+
+
+def test_no_motion_is_asked_for_and_none_is_given() -> None:
+    curves = torch.randn(7, len(CURVES))
+    still = face_motion(curves, torch.zeros(len(CURVES)), torch.ones(len(FACE_CURVES), 468, 3), carriage_gain(0.0))
+    assert np.abs(still.rotation).max() == 0
+    assert np.abs(still.shift).max() == 0
+    assert np.abs(still.gaze).max() > 0
+    assert carriage_gain(0.5) == 1.0
+    with pytest.raises(ValueError, match="motion amount"):
+        carriage_gain(1.5)
+
+
+def test_blinks_come_as_often_and_last_as_long_as_peoples() -> None:
+    clock, minutes = BlinkClock(3, 25), 10
+    shut = np.concatenate([clock.closing(12) for _ in range(minutes * 60 * 25 // 12)]) > 0.18
+    edges = np.diff(shut.astype(int))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    assert 12 <= len(starts) / minutes <= 25
+    assert 160 <= np.median(ends[: len(starts)] - starts[: len(ends)]) * 40 <= 400
+
+
+def test_how_frames_are_cut_into_blocks_does_not_move_a_blink() -> None:
+    one, other = BlinkClock(3, 25), BlinkClock(3, 25)
+    long = one.closing(600)
+    assert np.allclose(long, np.concatenate([other.closing(12) for _ in range(50)]))
+
+
+def test_the_engine_is_told_what_the_weights_were_trained_for(shipped: tuple[MotionModel, MotionSpec]) -> None:
+    spec = performer_spec(shipped[1])
+    assert (spec.fps, spec.sample_rate, spec.first_frames, spec.block_frames) == (25, 24_000, 12, 12)
+    assert spec.tokens_per_frame == 1
+    assert spec.lookahead == 2 * spec.samples_per_frame
+
+
+def test_weights_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    model, spec = MotionModel(SMALL), MotionSpec(SMALL)
+    save_weights(model, spec, tmp_path)
+    again, its_spec = load_weights(tmp_path)
+    assert its_spec == spec
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor.half().float()), name
+
+
+def test_missing_and_damaged_weights_are_told_apart_and_say_how_to_mend_them(tmp_path: Path) -> None:
+    with pytest.raises(PerformerError) as missing:
+        load_weights(tmp_path)
+    save_weights(MotionModel(SMALL), MotionSpec(SMALL), tmp_path)
+    stored = bytearray((tmp_path / WEIGHTS).read_bytes())
+    stored[-1] ^= 1
+    (tmp_path / WEIGHTS).write_bytes(stored)
+    with pytest.raises(PerformerError) as damaged:
+        load_weights(tmp_path)
+    (tmp_path / SPEC).write_text("{")
+    with pytest.raises(PerformerError) as unreadable:
+        load_weights(tmp_path)
+    assert missing.value.problem is Problem.MODEL_MISSING
+    assert damaged.value.problem is unreadable.value.problem is Problem.MODEL_DAMAGED
+    assert "git checkout assets/models/portrait" in damaged.value.advice
+
+
+def test_the_shipped_spec_names_the_shipped_weights() -> None:
+    described = json.loads((SHIPPED / SPEC).read_text())
+    assert described["motion"]["fps"] == 25
+    assert (SHIPPED / WEIGHTS).stat().st_size < 25_000_000

@@ -25,6 +25,7 @@ class HelpSheet(Sheet):
         page = QWidget()
         page.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         grid = QGridLayout(page)
+        grid.setContentsMargins(0, 0, 6, 0)
         grid.setHorizontalSpacing(28)
         grid.setVerticalSpacing(10)
         grid.setColumnStretch(1, 1)

@@ -1,0 +1,36 @@
+"""The CUDA half of the seam; skipped where there is no GPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from core.performer.device import CudaDevice
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+
+def test_a_captured_call_answers_every_input_as_the_call_does() -> None:
+    device = CudaDevice()
+    weight = torch.randn(8, 8, device=device.torch_device)
+
+    def call(x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x @ weight)
+
+    steady = device.steady(call)
+    with device.stream("imagine"):
+        for _ in range(6):
+            x = torch.randn(4, 8, device=device.torch_device)
+            assert torch.allclose(steady(x), call(x), atol=1e-5)
+
+
+def test_drawing_waits_for_what_was_imagined() -> None:
+    device = CudaDevice()
+    with device.stream("imagine"):
+        made = torch.ones(2048, 2048, device=device.torch_device) @ torch.ones(2048, 2048, device=device.torch_device)
+        mark = device.mark()
+    with device.stream("draw"):
+        mark.wait()
+        copy = device.to_host(made[0, :2])
+    assert copy.wait().tolist() == [2048.0, 2048.0]
+    assert copy.ready

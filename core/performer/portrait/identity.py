@@ -41,6 +41,9 @@ MIN_SURE = 0.93
 """Least confidence of the landmark network; a covered or strange face gets less."""
 MIN_SHARPNESS = 4.0
 
+PRESS = 0.005
+"""Face heights by which open lips are closed beyond touching, so that no line of teeth is left between them."""
+
 
 @dataclass(frozen=True, eq=False)
 class PortraitIdentity:
@@ -216,6 +219,7 @@ def closing_of(landmarks: Floats, pose: Pose) -> Floats:
     upper, lower = list(UPPER_LIP), list(LOWER_LIP)
     opening = local[lower, 1] - local[upper, 1]
     gap = np.maximum(opening, 0)
+    gap = gap + PRESS * np.clip(gap / 0.01, 0, 1)
     if gap.max() <= 0:
         return moved
     moved[lower, 1] -= 0.65 * gap

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.commands.painting import FPS, PaintingPerformer, level_heard, level_seen, levelled
+from app.commands.painting import FPS, LEVELS, PaintingPerformer, level_heard, level_seen, levelled
 from app.commands.talk import LOOK_S, Talk
 from core.audio.software import SoftwareSound
 from core.events import Interrupted
@@ -31,6 +31,8 @@ _CUT_AFTER_S = 1.5
 _CUT_WATCHED_S = 1.0
 _PER_FRAME = MEDIA_RATE // FPS
 _IN_STEP_MS = 40.0
+_AMBIGUOUS_S = LEVELS / FPS / 2
+"""Levels return: a sound further away than this belongs to another picture."""
 
 
 def measure_step(terminal: Terminal) -> dict[str, float]:
@@ -163,11 +165,12 @@ def _lags(tape: _Tape, seen: Sequence[_Seen]) -> list[float]:
         piece = sound[start : start + _PER_FRAME // 2]
         if len(piece) == _PER_FRAME // 2 and np.ptp(piece) < 1e-3 and (level := level_heard(piece)):
             moments.setdefault(level, []).append(tape.when(int(start)))
-    return [
-        1000 * min((picture.at - moment for moment in moments[picture.level]), key=abs)
+    nearest = [
+        min((picture.at - moment for moment in moments[picture.level]), key=abs)
         for picture in seen
         if picture.level in moments
     ]
+    return [1000 * lag for lag in nearest if abs(lag) < _AMBIGUOUS_S]
 
 
 def _interrupt(session: Session, talk: Talk, tape: _Tape) -> _Cut:

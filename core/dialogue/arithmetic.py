@@ -36,10 +36,8 @@ _LARGEST = 10**15
 
 
 def solve(question: str) -> str | None:
-    """The answer as a sentence, None when `question` is not a sum. `question` is lower case with "what's" as
-    "what is"."""
+    """The answer as a sentence, None when `question` is not a sum. `question` is in the plain form of `known`."""
     text = _QUESTION.sub("", question.strip().rstrip("?.!= "))
-    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"\b(equal|equals|make|makes|please|now)\b", " ", text)
     text = _digits(text)
     for pattern, sign in _WORDS:

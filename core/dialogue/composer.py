@@ -6,8 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from core.dialogue.known import plain
+from core.dialogue.language import Manner
 from core.dialogue.protocol import Message
-from core.dialogue.sentences import Manner, SentenceCutter, sentences
+from core.dialogue.reactions import reaction
+from core.dialogue.sentences import Propriety, SentenceCutter, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,12 +22,16 @@ _WORDLESS = (
     "I can't answer that, because my language model is missing. To get it, run in a terminal: make models.",
     "That is more than I know without my language model. This brings it: make models.",
 )
-_LOST_FOR_WORDS = (
-    "I'm not sure what to say to that. Tell me a little more?",
+_LOST = (
     "That one is too big for me. A connected Qwen3-Omni endpoint could answer it.",
     "I don't know, I'm only a small model. What do you think?",
 )
-_QUESTION = re.compile(r"^(?:and |so |but )?(?:who|what|which|when|where|why|how|is|are|was|were|does|do|did|can)\b")
+_GO_ON = ("Tell me a little more?", "How was that for you?", "What else happened?")
+_QUESTION = re.compile(
+    r"^(?:and |so |but |please |well )*(?:who|what|which|when|where|why|how|is|are|was|were|does|do|did|can|could|"
+    r"would|should|will|give|tell|explain|describe|recommend|suggest|list|name|show|help|teach|write|define|compare)\b"
+)
+_ADVICE = re.compile(r"\b(?:should|shall) (?:i|we)\b|\byou think\b")
 _CAUTION = ("Better check that, I'm only a small model.", "I may be wrong there, small as I am.")
 _CAUTION_EVERY = 4
 """Answers of the model to questions of fact between two reminders that it may be wrong."""
@@ -42,7 +48,8 @@ class Composer:
         self._able = able
         self._known = known
         self._clock = clock
-        self._thought: _Thought | None = None
+        self._conversation: tuple[Message, ...] = ()
+        self._thoughts: dict[str, _Thought] = {}
 
     def greet(self, history: Sequence[Message]) -> list[str]:
         """What it says first."""
@@ -61,58 +68,112 @@ class Composer:
                 if wanted():
                     tell(sentence)
             return
-        if not self._improvise(said, history, wanted, tell) and wanted():
-            tell(_LOST_FOR_WORDS[turn % len(_LOST_FOR_WORDS)])
+        conversation = (*history, Message("user", said))
+        if asks(said):
+            self._explain(said, conversation, wanted, tell)
+        else:
+            self._chat(said, conversation, wanted, tell)
+
+    def _explain(
+        self, said: str, conversation: tuple[Message, ...], wanted: Callable[[], bool], tell: Callable[[str], None]
+    ) -> None:
+        """Answer a question; when nothing fit to be said comes, once more from the words "I think"."""
+        telling = _Telling(conversation, wanted, tell, most=2)
+        for opening in ("", "I think"):
+            if wanted() and not telling.told:
+                self._improvise(Manner.EXPLAIN, conversation, opening, telling)
+        if wanted() and not telling.told:
+            tell(_LOST[len(conversation) // 2 % len(_LOST)])
+        elif wanted() and (caution := _caution(said, conversation)):
+            tell(caution)
+
+    def _chat(
+        self, said: str, conversation: tuple[Message, ...], wanted: Callable[[], bool], tell: Callable[[str], None]
+    ) -> None:
+        """Take up what was told: a kind word at once, then a question about it."""
+        kind = reaction(plain(said), [message.text for message in conversation if message.role == "assistant"])
+        tell(kind)
+        telling = _Telling(conversation, wanted, tell, most=1)
+        if wanted():
+            self._improvise(Manner.CHAT, conversation, kind, telling, begun=True)
+        if wanted() and not telling.told:
+            tell(_GO_ON[len(conversation) // 2 % len(_GO_ON)])
 
     def _improvise(
-        self, said: str, history: tuple[Message, ...], wanted: Callable[[], bool], tell: Callable[[str], None]
-    ) -> bool:
-        """Answer with the language model; False when nothing it said could be let through."""
-        thought = self._thought
-        if thought is None or thought.conversation != (*history, Message("user", said)):
-            thought = self._thought = _Thought((*history, Message("user", said)))
-        manner = Manner(" ".join(message.text for message in history[-4:] if message.role == "assistant"))
-        cutter = SentenceCutter()
-        told = False
-
-        def pass_on(text: str) -> bool:
-            nonlocal told
-            for piece in cutter.feed(text):
-                if wanted() and (admitted := manner.admit(piece)):
-                    tell(admitted)
-                    told = True
-            return wanted() and not manner.full
+        self,
+        manner: Manner,
+        conversation: tuple[Message, ...],
+        opening: str,
+        telling: _Telling,
+        *,
+        begun: bool = False,
+    ) -> None:
+        """Let the language model answer, with `opening` as its first words; `begun`: they are told already."""
+        assert self._able.words is not None
+        if conversation != self._conversation:
+            self._conversation, self._thoughts = conversation, {}
+        thought = self._thoughts.setdefault(opening, _Thought(opening))
 
         def hear(text: str) -> bool:
             thought.words += text
-            return pass_on(text)
+            return telling.hear(text)
 
-        if pass_on(thought.words) and not thought.complete:
-            assert self._able.words is not None
-            self._able.words.answer(thought.conversation, thought.words, hear)
-            thought.complete = wanted()
-        if wanted() and (last := manner.admit_last(cutter.rest())):
-            tell(last)
-            told = True
-        if told and wanted() and (caution := _caution(said, history)):
-            tell(caution)
-        return told
+        if telling.hear(thought.words.removeprefix(opening) if begun else thought.words) and not thought.complete:
+            self._able.words.answer(manner, conversation, thought.words, hear)
+            thought.complete = telling.wanted()
+        telling.end()
 
 
-def _caution(said: str, history: Sequence[Message]) -> str | None:
+class _Telling:
+    """Streamed words on their way out: cut into pieces, kept to what is proper, told."""
+
+    def __init__(
+        self, conversation: Sequence[Message], wanted: Callable[[], bool], tell: Callable[[str], None], most: int
+    ) -> None:
+        self._recent = " ".join(message.text for message in conversation[-5:] if message.role == "assistant")
+        self._most = most
+        self.wanted = wanted
+        self._tell = tell
+        self._cutter = SentenceCutter()
+        self._propriety = Propriety(self._recent, most)
+        self.told = False
+
+    def hear(self, text: str) -> bool:
+        """Take streamed text; False when no more of it is of use."""
+        for piece in self._cutter.feed(text):
+            self._pass_on(self._propriety.admit(piece))
+        return self.wanted() and not self._propriety.full
+
+    def end(self) -> None:
+        """No more text comes of this answer; what comes is another."""
+        self._pass_on(self._propriety.admit_last(self._cutter.rest()))
+        self._cutter = SentenceCutter()
+        self._propriety = Propriety(self._recent, self._most)
+
+    def _pass_on(self, piece: str) -> None:
+        if piece and self.wanted():
+            self._tell(piece)
+            self.told = True
+
+
+def asks(said: str) -> bool:
+    """Whether `said` wants an answer, rather than somebody to listen."""
+    return said.rstrip().endswith("?") or bool(_QUESTION.search(plain(said)))
+
+
+def _caution(said: str, conversation: Sequence[Message]) -> str | None:
     """The reminder that a small model may be wrong, due after an answer to a question of fact."""
-    if not _QUESTION.search(plain(said)) or re.search(r"\b(?:should|shall) (?:i|we)\b", plain(said)):
+    if _ADVICE.search(plain(said)):
         return None
-    mine = [message.text for message in history if message.role == "assistant"]
+    mine = [message.text for message in conversation if message.role == "assistant"]
     if any(caution in text for text in mine[-_CAUTION_EVERY:] for caution in _CAUTION):
         return None
     return _CAUTION[any(_CAUTION[0] in text for text in mine)]
 
 
 class _Thought:
-    """The model's own words in `conversation` so far, and whether they are all of them."""
+    """The model's own words so far, and whether they are all of them."""
 
-    def __init__(self, conversation: tuple[Message, ...]) -> None:
-        self.conversation = conversation
-        self.words = ""
+    def __init__(self, opening: str) -> None:
+        self.words = opening
         self.complete = False

@@ -69,6 +69,7 @@ def plain(text: str) -> str:
     text = text.lower().replace("’", "'").strip()
     for pattern, words in _CONTRACTIONS:
         text = re.sub(pattern, words, text)
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     return " ".join(re.sub(r"[^\w\s'.+*/%^()×÷²³-]|(?<!\d)[.]|[.](?!\d)", " ", text).split())
 
 

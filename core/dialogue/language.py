@@ -6,7 +6,9 @@ manner (short, warm, plain). They are read once, at the beginning; what llama.cp
 
 from __future__ import annotations
 
+import enum
 import secrets
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,19 +19,38 @@ if TYPE_CHECKING:
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SYSTEM = "You are a friendly companion. You reply in one or two short sentences."
-_MANNER = (
-    ("I had a long day at work.", "That sounds tiring. What was the hardest part of it?"),
-    ("What is the largest ocean?", "The largest ocean is the Pacific Ocean."),
-    ("My sister is getting married in June.", "How lovely! Are you looking forward to the wedding?"),
-    ("What should I cook tonight?", "Something easy, like pasta with tomatoes and garlic."),
-    ("My grandmother is ill.", "I'm sorry to hear that. I hope she gets better soon."),
-    ("Why do leaves fall in autumn?", "Trees drop their leaves to save water and energy for the winter."),
-    ("I'm going to Paris next week.", "How exciting! Will you see the Eiffel Tower?"),
-    ("How do boats float?", "A boat floats because it pushes aside water that weighs as much as the boat."),
-    ("How can I learn to draw?", "Practise a little every day, and draw what you see around you."),
-    ("Tell me about bees.", "Bees live in large families and make honey from the nectar of flowers."),
-)
-_CONTEXT = 1024
+
+
+class Manner(enum.IntEnum):
+    """How to answer, each with a place of its own in the model's memory."""
+
+    CHAT = 0
+    EXPLAIN = 1
+
+
+_SHOWN = {
+    Manner.CHAT: (
+        ("I had a long day at work.", "That sounds hard. What was the worst part of it?"),
+        ("My sister is getting married in June.", "How lovely! Are you looking forward to the wedding?"),
+        ("I went swimming yesterday.", "Nice to know. How was the water?"),
+        ("My grandmother is ill.", "I'm sorry to hear that. Is somebody looking after her?"),
+        ("I have a brother.", "I see. What is your brother like?"),
+        ("I'm going to Paris next week.", "That sounds great! Will you see the Eiffel Tower?"),
+        ("I don't like winter.", "I understand. Which season do you like best?"),
+        ("I'm reading a good book.", "That's interesting. What is the book about?"),
+    ),
+    Manner.EXPLAIN: (
+        ("What is the largest ocean?", "The largest ocean is the Pacific Ocean."),
+        ("What should I cook tonight?", "Something easy, like pasta with tomatoes and garlic."),
+        ("Why do leaves fall in autumn?", "Trees drop their leaves to save water and energy for the winter."),
+        ("Who painted the Mona Lisa?", "Leonardo da Vinci painted the Mona Lisa."),
+        ("How do boats float?", "A boat floats because it pushes aside water that weighs as much as the boat."),
+        ("How can I learn to draw?", "Practise a little every day, and draw what you see around you."),
+        ("Tell me about bees.", "Bees live in large families and make honey from the nectar of flowers."),
+        ("Is it good to walk every day?", "Yes, a daily walk is good for the heart and for the mood."),
+    ),
+}
+_CONTEXT = 768
 _TOKENS = 56
 _REMEMBERED = 2
 _LONGEST_MESSAGE = 240
@@ -49,7 +70,7 @@ class LanguageModel:
     """
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
-        import xllamacpp
+        xllamacpp = import_module("xllamacpp")  # a hundred megabytes without types: loaded by the thread that needs it
 
         path = folder / FILE
         if not path.is_file():
@@ -59,24 +80,26 @@ class LanguageModel:
         except RuntimeError as error:
             raise ValueError(f"the language model in {folder} cannot be loaded: {error}") from error
         self._seed = seed
-        self._read = ""
+        self._read = dict.fromkeys(Manner, "")
 
     def learn(self, conversation: Sequence[Message]) -> Iterator[None]:
         """Read `conversation` ahead of time, so that the answer to what follows it begins sooner. One step takes some
         tenths of a second, so that whoever drives it can turn to something else in between."""
-        text = _prompt(conversation, answering=False)
-        end = _common(self._read, text)  # to ask for less than what was read would forget the rest
-        while end < len(text):
-            end = min(end + _READ_AT_ONCE, len(text))
-            self._complete(text[:end], 1, lambda _: False)
-            yield
+        for manner in Manner:
+            text = _prompt(manner, conversation[-_REMEMBERED:]) + "<|im_start|>user\n"
+            end = _common(self._read[manner], text)  # to ask for less than what was read would forget the rest
+            while end < len(text):
+                end = min(end + _READ_AT_ONCE, len(text))
+                self._complete(manner, text[:end], 1, lambda _: False)
+                yield
 
-    def answer(self, conversation: Sequence[Message], begun: str, hear: Callable[[str], bool]) -> None:
+    def answer(self, manner: Manner, conversation: Sequence[Message], begun: str, hear: Callable[[str], bool]) -> None:
         """Call `hear` with each piece of the answer to the last message, until the answer ends or `hear` is False.
         `begun` is how the answer begins already; it is not given again. Blocks meanwhile."""
-        self._complete(_prompt(conversation) + begun, _TOKENS, hear)
+        prompt = _prompt(manner, conversation[-_REMEMBERED - 1 :]) + "<|im_start|>assistant\n" + begun
+        self._complete(manner, prompt, _TOKENS, hear)
 
-    def _complete(self, prompt: str, tokens: int, hear: Callable[[str], bool]) -> None:
+    def _complete(self, manner: Manner, prompt: str, tokens: int, hear: Callable[[str], bool]) -> None:
         def take(piece: dict[str, Any]) -> bool:  # True stops llama.cpp
             text: str = piece["choices"][0]["text"]
             return not hear(text) if text else False
@@ -86,22 +109,24 @@ class LanguageModel:
             "max_tokens": tokens,
             "stream": True,
             "cache_prompt": True,
+            "id_slot": int(manner),
             "seed": self._seed,
             "temperature": 0.2,
             "min_p": 0.2,
             "stop": ["<|im_end|>", "\n"],
         }
         self._server.handle_completions(request, take)
-        self._read = prompt
+        self._read[manner] = prompt
 
 
 def _parameters(xllamacpp: Any, path: Path) -> Any:  # the package has no types
-    """One thread, one conversation, no log. The server inside listens on the loopback interface whether it is wanted
+    """One thread, no log. The server inside listens on the loopback interface whether it is wanted
     or not: it gets a key that nobody knows."""
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
-    parameters.n_ctx = _CONTEXT
-    parameters.n_parallel = 1
+    parameters.n_ctx = _CONTEXT * len(Manner)
+    parameters.n_parallel = len(Manner)
+    parameters.kv_unified = False
     parameters.cpuparams.n_threads = 1
     parameters.cpuparams_batch.n_threads = 1
     parameters.n_threads_http = 1
@@ -114,15 +139,13 @@ def _parameters(xllamacpp: Any, path: Path) -> Any:  # the package has no types
     return parameters
 
 
-def _prompt(conversation: Sequence[Message], *, answering: bool = True) -> str:
-    """The conversation's end in the model's chat format, behind the examples of manner."""
+def _prompt(manner: Manner, messages: Sequence[Message]) -> str:
+    """`messages` in the model's chat format, behind the examples of `manner`."""
     turns = [("system", _SYSTEM)]
-    for said, answered in _MANNER:
+    for said, answered in _SHOWN[manner]:
         turns += [("user", said), ("assistant", answered)]
-    kept = conversation[-_REMEMBERED - 1 :] if answering else conversation[-_REMEMBERED:]
-    turns += [(message.role, _plain(message.text)) for message in kept]
-    text = "".join(f"<|im_start|>{role}\n{words}<|im_end|>\n" for role, words in turns)
-    return text + ("<|im_start|>assistant\n" if answering else "<|im_start|>user\n")
+    turns += [(message.role, _plain(message.text)) for message in messages]
+    return "".join(f"<|im_start|>{role}\n{words}<|im_end|>\n" for role, words in turns)
 
 
 def _common(first: str, second: str) -> int:

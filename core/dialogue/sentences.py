@@ -8,7 +8,6 @@ _ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "prof", "st", "vs", "etc", "e.g", "i.
 _END = re.compile(r"[.!?…]+[\"')\]]*\s+")
 _CLAUSE = re.compile(r"[,;:]\s+")
 _WORDS_BEFORE_CLAUSE = 5
-_MOST_SENTENCES = 2
 _MOST_WORDS = 42
 _LABEL = re.compile(r"^(?:[A-Z][\w ]{0,18}|AI|A|Q|User|Assistant):\s+")
 _LIST_MARK = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s*")
@@ -75,11 +74,12 @@ def sentences(text: str) -> list[str]:
     return joined
 
 
-class Manner:
-    """Lets through what a small, honest companion may say: two short sentences, no list, no mark-up, nothing twice,
+class Propriety:
+    """Lets through what a small, honest companion may say: `most` short sentences, no list, no mark-up, nothing twice,
     no other speaker's lines, and no life it does not have. `recent` is what it said before, not to be said again."""
 
-    def __init__(self, recent: str = "") -> None:
+    def __init__(self, recent: str = "", most: int = 2) -> None:
+        self._most = most
         self._seen = {_key(sentence) for sentence in sentences(recent)}
         self._sentences = 0
         self._words = 0
@@ -88,7 +88,7 @@ class Manner:
     @property
     def full(self) -> bool:
         """Nothing more will be let through."""
-        return self._sentences >= _MOST_SENTENCES or self._words >= _MOST_WORDS
+        return self._sentences >= self._most or self._words >= _MOST_WORDS
 
     def admit(self, piece: str) -> str:
         """`piece` as it may be said, empty when it may not."""

@@ -70,7 +70,8 @@ COURTESY = (
     ),
     Fixed(
         (
-            r"^(?:ok |okay |great |perfect |oh )?(?:thank you|thanks|many thanks|cheers)"
+            r"^(?:that is |it is )?(?:ok |okay |great |perfect |oh |good |nice |very |helpful )*(?:thank you|"
+            r"thanks|many thanks|cheers)"
             r"(?: NAME| so much| very much| a lot| for \w+(?: \w+)*)?$",
         ),
         ("You're welcome.", "My pleasure."),
@@ -92,6 +93,17 @@ COURTESY = (
     Fixed(
         (r"^(?:yes|yeah|yep|sure|ok|okay|right|i see|cool|nice|wow|interesting|hmm|oh|really|exactly|indeed|maybe)$",),
         ("Tell me more.", "What else is on your mind?", "Go on, I'm listening."),
+    ),
+    Fixed(
+        (
+            r"^(?:and |but |please |then )?(?:tell me more|go on|more|continue|why|why not|how come|how so|and then|"
+            r"what else)"
+            r"(?: please| about (?:it|that))?$",
+        ),
+        (
+            "That's about as much as I know. What do you make of it?",
+            "I've run out of things to say about that. What else is on your mind?",
+        ),
     ),
     Fixed(
         (

@@ -36,6 +36,16 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 0.04
 _INBOX = 2 * CAPTURE_RATE
+_LOST = {
+    Problem.ENDPOINT_UNREACHABLE,
+    Problem.ENDPOINT_SILENT,
+    Problem.ENDPOINT_REFUSED,
+    Problem.ENDPOINT_BUSY,
+    Problem.KEY_REFUSED,
+}
+"""Trouble after which nobody answers until something changes."""
+_RECONNECT_S = (1.0, 3.0)
+_MOST_ATTEMPTS = 5
 _KEPT_BEFORE = 2 * CAPTURE_RATE
 _KEPT_SILENCE = int(0.2 * CAPTURE_RATE)
 
@@ -121,6 +131,8 @@ class Conversation:
         self._reply: _Reply | None = None
         self._unanswered: Turn | None = None
         self._retry_at: float | None = None
+        self._attempts = 0
+        self._lost = False
         self._kept: deque[tuple[int, Samples]] = deque()
         self._status = Status.STARTING
         self._appeared = False
@@ -207,6 +219,7 @@ class Conversation:
             case Hold(pressed):
                 self._hold(pressed)
             case Retry(here):
+                self._attempts = 0
                 self._retry(here)
             case Microphone(on):
                 self._switch_microphone(on)
@@ -282,6 +295,7 @@ class Conversation:
     def _begin(self, speech: AudioChunk | str | None, ended_ago_s: float = 0.0) -> None:
         """A new turn: whatever was being said is cut, and the dialogue is asked."""
         self.interrupt()
+        self._attempts = 0
         self._number += 1
         turn = Turn(self._number, speech)
         messages = self._history.messages()
@@ -304,7 +318,7 @@ class Conversation:
         self.spoken = None
         dialogue.start(turn, messages, Answer(turn, self._inbox.offer, self._output, self._marks))
 
-    def _retry(self, here: bool) -> None:
+    def _retry(self, here: bool = False) -> None:
         if self._unanswered is None:
             return
         turn = Turn(self._unanswered.number, self._unanswered.speech)
@@ -314,7 +328,7 @@ class Conversation:
 
     def _retry_when_due(self) -> None:
         if self._retry_at is not None and self._marks.now() >= self._retry_at:
-            self._retry(here=False)
+            self._retry()
 
     def _open(self, history: History) -> None:
         self.interrupt()
@@ -351,7 +365,7 @@ class Conversation:
         elif isinstance(message, Ended) and message.turn is reply.turn:
             reply.ended = message
             if message.error is not None:
-                self._fail(reply.turn, message.error)
+                self._fail(reply, message.error)
 
     def _follow_reply(self) -> None:
         """Notice the first sound and the last of the current reply."""
@@ -379,11 +393,17 @@ class Conversation:
             self._note("avatar", text, reply.turn, None if reply.samples else 0.0)
         self._emit(Replying(reply.turn.number, text, done=True))
 
-    def _fail(self, turn: Turn, error: LiveTalkError) -> None:
-        self._unanswered = turn
-        if error.problem is Problem.ENDPOINT_BUSY and error.retry_after_s is not None:
-            self._retry_at = self._marks.now() + error.retry_after_s
-        self._emit(Failed.of(error, turn.number))
+    def _fail(self, reply: _Reply, error: LiveTalkError) -> None:
+        """The question is kept. A lost endpoint is tried again before the person is troubled; a busy one when it
+        said it would be free, and the person sees the countdown."""
+        self._unanswered = reply.turn
+        self._lost = error.problem in _LOST
+        wait_s = None if reply.pieces else _wait_s(error, self._attempts)
+        if wait_s is not None:
+            self._attempts += 1
+            self._retry_at = self._marks.now() + wait_s
+        if wait_s is None or error.problem is Problem.ENDPOINT_BUSY:
+            self._emit(Failed.of(error, reply.turn.number))
 
     # -- the memory
 
@@ -416,7 +436,8 @@ class Conversation:
         status = self._present_status()
         if status is not self._status:
             self._status = status
-            self._emit(StatusChanged(status))
+            attempt = str(self._attempts) if status is Status.RECONNECTING else ""
+            self._emit(StatusChanged(status, attempt))
 
     def _present_status(self) -> Status:
         if not self._appeared:
@@ -427,7 +448,7 @@ class Conversation:
             return Status.SPEAKING if self._reply.sounding else Status.THINKING
         if self._retry_at is not None:
             return Status.RECONNECTING
-        if self._unanswered is not None:
+        if self._unanswered is not None and self._lost:
             return Status.NOT_CONNECTED
         return Status.READY if self._microphone_on else Status.MICROPHONE_OFF
 
@@ -438,3 +459,14 @@ class Conversation:
             reply.dialogue.cancel(reply.turn)
             self._truncate(reply, self._output.heard(reply.turn))
         self._history.close()
+
+
+def _wait_s(error: LiveTalkError, attempts: int) -> float | None:
+    """Seconds until the question is asked again by itself; None when that is for the person to decide."""
+    if error.retry_after_s is None or attempts >= _MOST_ATTEMPTS:
+        return None
+    if error.problem is Problem.ENDPOINT_BUSY:
+        return error.retry_after_s
+    if error.problem is Problem.ENDPOINT_UNREACHABLE and attempts < len(_RECONNECT_S):
+        return _RECONNECT_S[attempts]
+    return None

@@ -186,3 +186,13 @@ class Events:
             if not self._changed.wait_for(lambda: found() is not None, limit_s):
                 raise AssertionError(f"no {kind.__name__} within {limit_s} s; seen: {self.seen}")
             return found()
+
+
+def until(holds: Callable[[], bool], limit_s: float = 20.0) -> None:
+    """Wait until `holds`, looking every few milliseconds."""
+    look = threading.Event()
+    for _ in range(int(limit_s / 0.005)):
+        if holds():
+            return
+        look.wait(0.005)
+    raise AssertionError(f"did not come true within {limit_s} s")

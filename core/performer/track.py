@@ -29,6 +29,10 @@ class _Reply:
     length: int = 0
     ended: bool = False
 
+    @property
+    def over(self) -> bool:
+        return self.ended and not self.length
+
 
 class SpeechTrack:
     """Between the dialogue, which puts segments, and the renderer, which takes blocks. One lock guards it.
@@ -49,6 +53,7 @@ class SpeechTrack:
         self._replies: deque[_Reply] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._asked = sample_rate
         self.lead = sample_rate // 4
         """Media samples of stock at which silence is rendered: render time plus margin. The renderer sets it."""
 
@@ -79,6 +84,7 @@ class SpeechTrack:
             Closed: the track was closed.
         """
         with self._changed:
+            self._asked = samples
             while True:
                 if self._closed:
                     raise Closed
@@ -89,10 +95,10 @@ class SpeechTrack:
 
     @property
     def speech_ready(self) -> bool:
-        """Whether a reply has something to act out."""
+        """Whether `take` would give a block of speech now, of the size it was last asked for."""
         with self._changed:
             self._forget_stale()
-            return any(reply.length or reply.ended for reply in self._replies)
+            return bool(self._replies) and self._is_ready(self._replies[0], self._asked)
 
     def drop(self, turn: Turn) -> None:
         with self._changed:
@@ -102,6 +108,7 @@ class SpeechTrack:
     def pending(self, turn: Turn) -> bool:
         """Whether something of `turn` is still to be acted out."""
         with self._changed:
+            self._forget_stale()
             return any(reply.turn is turn for reply in self._replies)
 
     def wake(self) -> None:
@@ -126,23 +133,21 @@ class SpeechTrack:
         return reply
 
     def _forget_stale(self) -> None:
-        while self._replies and self._replies[0].turn.cancelled:
+        """Replies that were cancelled, and replies that have been acted out to their end."""
+        while self._replies and (self._replies[0].turn.cancelled or self._replies[0].over):
             self._replies.popleft()
+
+    def _is_ready(self, reply: _Reply, samples: int) -> bool:
+        if reply.ended or reply.length >= samples + self._lookahead:
+            return reply.length > 0
+        return reply.length >= samples and self._stock() <= self.lead
 
     def _speech(self, samples: int) -> SpeechBlock | None:
         self._forget_stale()
-        while self._replies and self._replies[0].ended and not self._replies[0].length:
-            self._replies.popleft()
-        if not self._replies:
+        if not self._replies or not self._is_ready(self._replies[0], samples):
             return None
         reply = self._replies[0]
-        complete = reply.length >= samples + self._lookahead or reply.ended
-        starving = reply.length >= samples and self._stock() <= self.lead
-        if not (complete or starving):
-            return None
         block = SpeechBlock(reply.turn, _cut(reply, samples), _peek(reply, self._lookahead))
-        if reply.ended and not reply.length:
-            self._replies.popleft()
         self._changed.notify_all()
         return block
 

@@ -192,3 +192,16 @@ def test_closing_in_mid_reply_keeps_what_was_heard(rig: ConversationRig) -> None
     assert last.role == "assistant"
     assert last.text.startswith("First sentence of the reply.")
     assert last.cut
+
+
+def test_a_lost_endpoint_is_tried_again_before_the_person_is_troubled() -> None:
+    error = ServerError(Problem.ENDPOINT_UNREACHABLE, "No.", "Check the network.", retry_after_s=5.0)
+    rig = ConversationRig(ScriptedDialogue(pieces=(), error=error))
+    rig.session.say("Hello")
+    rig.crank(0.5)
+    assert statuses(rig)[-1] is Status.RECONNECTING
+    assert not rig.events.of(Failed)
+    rig.crank(5.0)
+    assert len(rig.dialogue.started) == 3
+    assert len(rig.events.of(Failed)) == 1
+    assert statuses(rig)[-1] is Status.NOT_CONNECTED

@@ -160,6 +160,16 @@ def test_a_stalled_reply_is_bridged_by_silence_that_speech_replaces_at_once(rig:
     assert rig.player.heard(turn, rig.clock.position) == 2 * BLOCK
 
 
+def test_half_a_block_of_speech_does_not_keep_idle_from_being_drawn(rig: Rig) -> None:
+    rig.crank(0.5)
+    rig.say(Turn(1, "hi"), 0.2, last=False)
+    rewound = rig.performance.rewound
+    before = len(rig.sound)
+    rig.crank(1.0)
+    assert len(rig.sound) - before == RATE, "nothing starved"
+    assert rig.performance.rewound == rewound
+
+
 def test_the_end_of_a_reply_is_padded_to_a_block_and_not_lost(rig: Rig) -> None:
     rig.say(Turn(1, "hi"), 0.1)
     rig.crank(1.0)

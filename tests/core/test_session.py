@@ -17,7 +17,7 @@ from core.events import AvatarChanged, ConversationOpened, Crashed, Failed, Reco
 from core.session import Parts, Session
 from core.settings import Settings, changed
 from tests.core.test_recorder import decoded_pictures, decoded_sound
-from tests.fakes import PER_FRAME, RATE, Events, PaintingPerformer, ScriptedDialogue, level_of, tone
+from tests.fakes import PER_FRAME, RATE, Events, PaintingPerformer, ScriptedDialogue, level_of, tone, until
 from tests.rig import LoudnessVad
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def test_the_film_of_a_conversation_shows_every_sound_with_its_picture(tmp_path:
     with talk.session as session:
         talk.events.wait_for(AvatarChanged)
         session.start_recording(tmp_path / "talk.mp4")
+        until(lambda: (session.recorded_s or 0) > 0.3)
         talk.dialogue.hold = True
         session.say("Hello")
         talk.events.wait_for(StatusChanged, lambda event: event.status.value == "thinking")

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from core.performer.portrait.codec import Gains
 from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec
 from core.performer.portrait.weights import save_weights
 from core.training.codec import train_codec
@@ -38,6 +39,8 @@ class Recipe:
     codec: LoopRecipe
     loop: LoopRecipe
     student: StudentRecipe
+    gains: Gains
+    """How large the finished model's motion is shown, measured against people."""
 
     @staticmethod
     def load(path: Path) -> Recipe:
@@ -50,6 +53,7 @@ class Recipe:
             codec=_made(LoopRecipe, stored["codec"]),
             loop=_made(LoopRecipe, stored["loop"]),
             student=_made(StudentRecipe, stored["student"]),
+            gains=_made(Gains, stored["gains"]),
         )
 
 
@@ -64,7 +68,7 @@ def run(recipe_path: Path, out: Path, install: Path | None) -> None:
     shutil.copy(recipe_path, out / "recipe.toml")
     torch.set_num_threads(1)  # at these sizes a second thread mostly waits for the first
     torch.manual_seed(recipe.seed)
-    spec = MotionSpec(recipe.sizes)
+    spec = MotionSpec(recipe.sizes, gains=recipe.gains)
     rig = Rig.load((recipe_path.parent / recipe.data.expressions).resolve())
     corpus = _corpus(recipe.data, rig, spec, out / "streams.npz")
     model = MotionModel(recipe.sizes)

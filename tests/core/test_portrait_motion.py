@@ -21,11 +21,13 @@ from core.performer.portrait.codec import (
     LATENT,
     CurveCodec,
     DecoderState,
+    Gains,
     MotionCodec,
     face_motion,
+    played,
 )
 from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec, MotionStream, style_rows
-from core.performer.portrait.performer import carriage_gain, performer_spec
+from core.performer.portrait.performer import amount_of, performer_spec
 from core.performer.portrait.weights import SPEC, WEIGHTS, load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -163,14 +165,31 @@ def test_words_of_a_style_are_found_and_others_say_nothing() -> None:
 
 
 def test_no_motion_is_asked_for_and_none_is_given() -> None:
-    curves = torch.randn(7, len(CURVES))
-    still = face_motion(curves, torch.zeros(len(CURVES)), torch.ones(len(FACE_CURVES), 468, 3), carriage_gain(0.0))
-    assert np.abs(still.rotation).max() == 0
-    assert np.abs(still.shift).max() == 0
+    torch.manual_seed(0)
+    rest = torch.randn(len(CURVES)) * 0.1
+    curves = rest + 0.1 * torch.randn(7, len(CURVES))
+    amount = amount_of(0.0)
+    still = face_motion(played(curves, rest, Gains(head=amount, brows=amount)), rest, torch.zeros(14, 468, 3))
+    assert np.abs(still.rotation).max() < 1e-6
+    assert np.abs(still.shift).max() < 1e-6
     assert np.abs(still.gaze).max() > 0
-    assert carriage_gain(0.5) == 1.0
+
+
+def test_a_head_that_moves_more_keeps_its_eyes_on_the_same_place_and_stops_at_a_limit() -> None:
+    rest, curves = torch.zeros(len(CURVES)), torch.zeros(2, len(CURVES))
+    yaw, gaze = CURVES.index("yaw"), CURVES.index("gaze_x")
+    curves[:, yaw] = torch.tensor([0.01, 1.0])
+    shown = played(curves, rest, Gains(head=2.0))
+    assert shown[0, yaw] == pytest.approx(0.02, rel=0.02)
+    assert shown[0, gaze] == pytest.approx(0.35 * 0.01, rel=0.05)
+    assert shown[1, yaw] < 0.2
+
+
+def test_the_middle_of_the_slider_is_how_people_move() -> None:
+    assert amount_of(0.5) == 1.0
+    assert amount_of(0.2) < 1.0 < amount_of(0.9)
     with pytest.raises(ValueError, match="motion amount"):
-        carriage_gain(1.5)
+        amount_of(1.5)
 
 
 def test_blinks_come_as_often_and_last_as_long_as_peoples() -> None:

@@ -15,7 +15,7 @@ from core.performer.diffusion.streaming import BlockStream
 from core.performer.diffusion.transformer import Sizes, Transformer
 from core.performer.portrait.audio import AudioEncoder, AudioState, Hearing, LogMel
 from core.performer.portrait.blinks import BlinkClock
-from core.performer.portrait.codec import CURVES, FRAMES, LATENT, DecoderState, MotionCodec
+from core.performer.portrait.codec import CURVES, FRAMES, LATENT, DecoderState, Gains, MotionCodec, played
 
 if TYPE_CHECKING:
     from core.media import SpeechBlock
@@ -68,6 +68,7 @@ class MotionSpec:
     window_blocks: int = 5
     sink_blocks: int = 1
     sigmas: tuple[float, ...] = (1.0, 0.85, 0.6, 0.3)
+    gains: Gains = dataclasses.field(default_factory=Gains)
     version: int = 1
 
     @property
@@ -128,9 +129,12 @@ class MotionStream:
 
     Args:
         rest: curves of the portrait at rest, [CURVES].
+        amount: factor on the movement of head and brows; 1 is how people move.
     """
 
-    def __init__(self, model: MotionModel, spec: MotionSpec, rest: Tensor, style: str, seed: int) -> None:
+    def __init__(
+        self, model: MotionModel, spec: MotionSpec, rest: Tensor, style: str, seed: int, amount: float = 1.0
+    ) -> None:
         self._model, self._hearing, self._mel = model, spec.hearing, LogMel(spec.hearing)
         with torch.inference_mode():
             reference = model.codec.encode(rest.expand(1, FRAMES, len(CURVES)))[:, 0]  # [1, 16, 2, 2]
@@ -139,6 +143,8 @@ class MotionStream:
         self._audio = AudioState.silent(spec.hearing)
         self._before = _Before(self._audio)
         self._decoder = DecoderState.resting(reference)
+        self._rest = rest
+        self._gains = dataclasses.replace(spec.gains, head=spec.gains.head * amount, brows=spec.gains.brows * amount)
         self._blinks = BlinkClock(seed, spec.fps)
 
     @torch.inference_mode()
@@ -158,6 +164,7 @@ class MotionStream:
     def curves(self, latents: Tensor) -> Tensor:
         """The curves of a block, [block frames, CURVES]; blocks are decoded once, in order."""
         self._decoder, curves = self._decoder.decode(self._model.codec, latents)
+        curves = played(curves, self._rest, self._gains)
         blinking = torch.from_numpy(self._blinks.closing(len(curves)))[:, None]
         curves[:, _LIDS] = curves[:, _LIDS].clamp(*_LID_RANGE) * (1 - blinking) + blinking
         return curves

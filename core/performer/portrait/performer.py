@@ -55,7 +55,7 @@ class PortraitPerformer:
         self._model, self._motion = load_weights(weights)
         self._finder = FaceFinder(face_models)
         self._style = style
-        self._gain = carriage_gain(motion_amount)
+        self._amount = amount_of(motion_amount)
         self.spec = performer_spec(self._motion)
 
     def prepare(self, image: Pixels) -> Identity:
@@ -64,7 +64,7 @@ class PortraitPerformer:
     def open(self, identity: Identity, seed: int) -> PortraitPerformance:
         if not isinstance(identity, PortraitIdentity):
             raise TypeError(f"the portrait performer made no {type(identity).__name__}")
-        return PortraitPerformance(self._model, self._motion, identity, self._style, self._gain, seed)
+        return PortraitPerformance(self._model, self._motion, identity, self._style, self._amount, seed)
 
 
 class PortraitPerformance:
@@ -76,15 +76,14 @@ class PortraitPerformance:
         spec: MotionSpec,
         identity: PortraitIdentity,
         style: str,
-        gain: float,
+        amount: float,
         seed: int,
     ) -> None:
         self._rest = resting_curves(identity)
-        self._stream = MotionStream(model, spec, self._rest, style, seed)
+        self._stream = MotionStream(model, spec, self._rest, style, seed, amount)
         self._basis = model.codec.basis
         self._closing = identity.closing
         self._painter = PortraitPainter(identity)
-        self._gain = gain
         self._block_frames = spec.block_frames
         self._imagined = 0
         self._drawn = 0
@@ -107,7 +106,7 @@ class PortraitPerformance:
     def motion(self, latents: Tensor) -> FaceMotion:
         """What the painter is told for a block's latents."""
         curves = self._stream.curves(latents)
-        motion = face_motion(curves, self._rest, self._basis, self._gain)
+        motion = face_motion(curves, self._rest, self._basis)
         shut = (curves[:, CURVES.index("close")].numpy() - _CLOSE_BEGINS) / (_CLOSE_FULL - _CLOSE_BEGINS)
         motion.displacement[:] += shut.clip(0.0, 1.0)[:, None, None] * self._closing
         return motion
@@ -148,7 +147,7 @@ def performer_spec(motion: MotionSpec) -> PerformerSpec:
     )
 
 
-def carriage_gain(motion_amount: float) -> float:
+def amount_of(motion_amount: float) -> float:
     """0 to 1 on the slider: none, as people move at the middle, and 1.8 times that at the end.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How well the embedded avatar's motion follows a voice: `python -m core.evaluation.motion --weights FOLDER …`.
+"""How well the embedded avatar's motion follows a voice: `python -m core.training.validate --weights FOLDER …`.
 
 Three looks: synthetic voices that were never trained on, against the true curves; recorded people, by a probe that
 predicts lip opening from sound; silence. For people a table, for machines the last line is one JSON document.
@@ -20,7 +20,7 @@ import torch
 
 from core.media import MEDIA_RATE, SpeechBlock
 from core.performer.portrait.codec import CURVES, FACE_CURVES, FRAMES
-from core.performer.portrait.motion import MotionModel, MotionSpec, STYLE_WORDS, MotionStream, style_rows
+from core.performer.portrait.motion import STYLE_WORDS, MotionModel, MotionSpec, MotionStream, style_rows
 from core.performer.portrait.weights import load_weights
 from core.training.data import DataRecipe, StreamMaker
 from core.training.rig import Rig, lip_gap
@@ -126,6 +126,8 @@ def recorded(actor: Actor, folder: Path, seconds: float = 6.0) -> dict[str, floa
     made: list[float] = []
     human: list[float] = []
     openings: list[Floats] = []
+    turns: list[Floats] = []
+    peoples_turns: list[Floats] = []
     with (folder / "index.csv").open() as lines:
         rows = [r for r in csv.DictReader(lines) if "lips" in r["usable_for"] and float(r["seconds"]) >= seconds]
     for row in rows:
@@ -134,12 +136,22 @@ def recorded(actor: Actor, folder: Path, seconds: float = 6.0) -> dict[str, floa
         curves = actor.curves(soxr.resample(sound, 16_000, MEDIA_RATE).astype(np.float32), seed=1)
         gap = actor.gap(curves)
         openings.append(gap)
+        turns.append(np.degrees(curves[:, _HEAD]))
+        peoples_turns.append(clip["euler_ypr_deg"].astype(np.float64))
         made.append(probe.score(sound, gap))
         human.append(probe.score(sound, clip["lip_gap"].astype(np.float64)))
         print(f"  {row['name']:42s} sync_r {made[-1]:.2f}  people {human[-1]:.2f}  shuffled {row['sync_null_p95']}")
     gap = np.concatenate(openings)
     percentiles = {f"gap_p{p}": float(np.percentile(gap, p)) for p in (50, 90, 99)}
-    return {"sync_r": float(np.mean(made)), "sync_r_people": float(np.mean(human)), **percentiles}
+    spreads = {"head_deg": _window_spread(turns), "head_deg_people": _window_spread(peoples_turns)}
+    return {"sync_r": float(np.mean(made)), "sync_r_people": float(np.mean(human)), **percentiles, **spreads}
+
+
+def _window_spread(turns: list[Floats], seconds: float = 10.0) -> float:
+    """Median over 10 s windows of the standard deviation, mean of the three angles: degrees."""
+    size = int(seconds * 25)
+    windows = [t[s : s + size].std(0).mean() for t in turns for s in range(0, len(t) - size + 1, size // 2)]
+    return float(np.median(windows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +219,7 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m core.evaluation.motion", description="Score the avatar's motion.")
+    parser = argparse.ArgumentParser(prog="python -m core.training.validate", description="Score the avatar's motion.")
     parser.add_argument("--weights", type=Path, default=Path("assets/models/portrait"))
     parser.add_argument("--expressions", type=Path, help="the expression basis file, for synthetic voices")
     parser.add_argument("--people", type=Path, help="a folder of measured clips, for recorded people")

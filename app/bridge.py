@@ -9,21 +9,23 @@ from PySide6.QtCore import QObject, Qt, Signal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.events import SessionEvent
+    from core.events import Emit, SessionEvent
 
 
-class Bridge(QObject):
-    """`emit` may be called from any thread; `receive` hears every event on the GUI thread, in order."""
+def bridge(receive: Callable[[SessionEvent], None], parent: QObject) -> Emit:
+    """What the engine may call from any thread; `receive` hears every event on the GUI thread, in order, for as long
+    as `parent` lives."""
+    crossing = _Crossing(receive, parent)
+    return lambda event: crossing.crossed.emit(event)
 
-    _crossed = Signal(object)
 
-    def __init__(self, receive: Callable[[SessionEvent], None], parent: QObject | None = None) -> None:
+class _Crossing(QObject):
+    crossed = Signal(object)
+
+    def __init__(self, receive: Callable[[SessionEvent], None], parent: QObject) -> None:
         super().__init__(parent)
         self._receive = receive
-        self._crossed.connect(self._arrived, Qt.ConnectionType.QueuedConnection)
-
-    def emit(self, event: SessionEvent) -> None:
-        self._crossed.emit(event)
+        self.crossed.connect(self._arrived, Qt.ConnectionType.QueuedConnection)
 
     def _arrived(self, event: SessionEvent) -> None:
         self._receive(event)

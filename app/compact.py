@@ -61,7 +61,7 @@ class CompactFrame(QObject):
         self._grip = event.globalPosition().toPoint()
         self._began = self._window.geometry()
         handle = self._window.windowHandle()
-        if self._corner is None and handle is not None and handle.startSystemMove():
+        if self._corner is None and handle.startSystemMove():
             self._grip = None
 
     def _follow(self, at: QPoint) -> None:

@@ -68,7 +68,7 @@ class BarButton(QAbstractButton):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.setOpacity(self._bar.opacity)
+        painter.setOpacity(self._bar.painted_opacity)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         box = QRectF(self.rect())
         painter.setPen(Qt.PenStyle.NoPen)
@@ -77,7 +77,7 @@ class BarButton(QAbstractButton):
             painter.drawRoundedRect(box, 20, 20)
         colour = glass().danger if self.red else glass().text
         if not self.isEnabled():
-            painter.setOpacity(self._bar.opacity * 0.62)
+            painter.setOpacity(self._bar.painted_opacity * 0.62)
             colour = glass().text2
         if self.angle is None:
             paint_icon(painter, self.icon_name, _centred(box, 22), colour)
@@ -139,7 +139,7 @@ class MicrophoneButton(BarButton):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.setOpacity(self._bar.opacity)
+        painter.setOpacity(self._bar.painted_opacity)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         middle = QRectF(self.rect()).center()
         look = glass()

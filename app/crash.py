@@ -106,7 +106,7 @@ def with_versions(text: str) -> str:
 
 
 class ReportDialog(QDialog):
-    """Shows a report, to copy or save; nothing is sent by itself. `quit_wanted` when the person wants to end."""
+    """Offers a report, to read, copy or save; nothing is sent by itself. `quit_wanted` when the person wants to end."""
 
     quit_wanted = Signal()
 
@@ -114,7 +114,6 @@ class ReportDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("LiveTalk"))
-        self.resize(680, 460)
         title = QLabel(
             self.tr("LiveTalk ended unexpectedly last time.") if earlier else self.tr("Something in LiveTalk broke.")
         )
@@ -129,16 +128,20 @@ class ReportDialog(QDialog):
         advice.setProperty("role", "supporting")
         self.text = QPlainTextEdit(report, self, readOnly=True)
         self.text.setAccessibleName(self.tr("Report"))
+        self.text.hide()
         buttons = QHBoxLayout()
+        self._add(buttons, self.tr("Details"), self._unfold)
         self._add(buttons, self.tr("Copy"), self._copy)
         self._add(buttons, self.tr("Save…"), self._save)
         buttons.addStretch(1)
         if not earlier:
             self._add(buttons, self.tr("Quit LiveTalk"), self._quit)
-        self._add(buttons, self.tr("Close"), self.accept, "primary").setDefault(True)
+        self.close_button = self._add(buttons, self.tr("Close"), self.accept, "primary")
+        self.close_button.setDefault(True)
         column = QVBoxLayout(self)
         column.setContentsMargins(28, 24, 28, 24)
         column.setSpacing(12)
+        column.setSizeConstraint(QVBoxLayout.SizeConstraint.SetMinimumSize)
         column.addWidget(title)
         column.addWidget(advice)
         column.addWidget(self.text, 1)
@@ -150,6 +153,10 @@ class ReportDialog(QDialog):
         button.clicked.connect(does)
         row.addWidget(button)
         return button
+
+    def _unfold(self) -> None:
+        self.text.setVisible(self.text.isHidden())
+        self.resize(680, 460) if self.text.isVisible() else self.adjustSize()
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.text.toPlainText())

@@ -88,7 +88,7 @@ class Engine(Protocol):
         """Take over what can change while talking; False when these settings want another conversation."""
         ...
 
-    def change_avatar(self, picture: str) -> None:
+    def change_avatar(self, key: str) -> None:
         """A shipped name or a path; the answer comes as `AvatarChanged` or `Failed`."""
         ...
 

@@ -92,6 +92,10 @@ class Float(QWidget):
 
     opacity = Property(float, _get_opacity, _set_opacity)
 
+    @property
+    def painted_opacity(self) -> float:
+        return self._opacity
+
     def fade(self, to: float, duration_ms: int) -> None:
         animate(self, b"opacity", to, duration_ms)
 

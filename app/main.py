@@ -21,7 +21,7 @@ from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QtMsgType, QTranslato
 from PySide6.QtWidgets import QApplication
 
 from app import VERSION
-from app.bridge import Bridge
+from app.bridge import bridge
 from app.commands.choices import with_options
 from app.crash import CrashLog, Hooks, ReportDialog, with_versions
 from app.first_run import FirstRun
@@ -98,7 +98,7 @@ class Program(QObject):
         self._keys = KeyStore(os.environ, system_keyring())
         self.window = MainWindow(in_force, WindowState(config_folder()))
         self._reporter = Reporter(self.window)
-        self._bridge = Bridge(self._reporter.receive, self)
+        self._emit = bridge(self._reporter.receive, self)
         self.host = Host(self._open_session, self)
         self._sheets = Sheets(self.window, self._keys, self._check_picture, self._reopen, VERSION)
         self._first_run = FirstRun(self.window)
@@ -152,7 +152,7 @@ class Program(QObject):
             self._keys.load()
         history = before.history if isinstance(before, Session) else None
         parts = product_parts(lambda: self._keys.key)
-        session = Session(settings, self._bridge.emit, parts, greet=self._greet, history=history)
+        session = Session(settings, self._emit, parts, greet=self._greet, history=history)
         return session.__enter__()
 
     def _opened(self, engine: Engine) -> None:

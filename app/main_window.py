@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Property, QEvent, QObject, QPoint, QRect, Qt, Signal
@@ -91,7 +92,7 @@ class MainWindow(QMainWindow):
         self.measured: deque[TurnMeasured] = deque(maxlen=24)
         """How long the stages of the last turns took."""
         self._before_compact = QRect()
-        body = QWidget(self)
+        body = self._body = QWidget(self)
         self.setCentralWidget(body)
         self.stage = Stage(view or make_view(body, settings.window.raster), body)
         self.panel = Panel(body)
@@ -206,6 +207,7 @@ class MainWindow(QMainWindow):
 
             stage.overlay = Overlay(lambda: self._engine.statistics() if self._engine else None, self.measured, stage)
             stage.overlay.hide()
+            stage.overlay.resized.connect(stage.place)
         stage.overlay.setVisible(stage.overlay.isHidden())
         stage.place()
 
@@ -274,9 +276,9 @@ class MainWindow(QMainWindow):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()
-        if kind in (QEvent.Type.MouseMove, QEvent.Type.KeyPress) and isinstance(watched, QWidget):
-            if watched.window() is self:
-                self.stage.activity()
+        moved = kind in (QEvent.Type.MouseMove, QEvent.Type.KeyPress)
+        if moved and isinstance(watched, QWidget) and watched.window() is self:
+            self.stage.activity()
         if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Space and watched is self.windowHandle():
             return self._space(event)
         if kind == QEvent.Type.WindowDeactivate and watched is self:
@@ -292,7 +294,7 @@ class MainWindow(QMainWindow):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dragged_picture(event.mimeData()):
             event.acceptProposedAction()
-            self._drop_zone.setGeometry(self.centralWidget().rect())
+            self._drop_zone.setGeometry(self._body.rect())
             self._drop_zone.raise_()
             self._drop_zone.show()
 
@@ -372,7 +374,7 @@ class MainWindow(QMainWindow):
         bar, box = self.stage.bar, self.panel.text_box
         order: list[QWidget] = [box.edit, box.button, self.panel.transcript, bar.microphone, bar.interrupt, bar.mute]
         order += [bar.record, bar.avatar, bar.conversation, bar.settings, bar.window_button]
-        for one, next_one in zip(order, order[1:], strict=False):
+        for one, next_one in pairwise(order):
             QWidget.setTabOrder(one, next_one)
         bar.microphone.setFocus()
 
@@ -396,7 +398,7 @@ class MainWindow(QMainWindow):
 
     def _arrange(self) -> None:
         """Stage and panel share the window, or the panel floats over the stage."""
-        body = self.centralWidget().rect()
+        body = self._body.rect()
         wide = panel_width(body.width())
         part = self._panel_part if self.stage.mode is not Mode.COMPACT else 0.0
         shown = round(wide * part)
@@ -435,6 +437,7 @@ class MainWindow(QMainWindow):
         self.setWindowFlag(flag, on)
         if shown:
             self.show()
+            self.activateWindow()
 
     def _show_menu(self, at: QPoint) -> None:
         menu = context_menu(self, self.actions_by_name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyqtgraph
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
@@ -30,10 +30,14 @@ TYPED_GOAL_S = 0.8
 class Overlay(Float):
     """Figures over the picture, twice a second. Their widths are kept for the largest number, so nothing jumps.
 
+    `resized` when it wants to be fitted into its place again.
+
     Args:
         statistics: the engine's figures, None while there is no conversation.
         measured: the last turns, oldest first; shared with who adds to it, on the GUI thread.
     """
+
+    resized = Signal()
 
     def __init__(
         self, statistics: Callable[[], Statistics | None], measured: deque[TurnMeasured], parent: QWidget
@@ -48,8 +52,10 @@ class Overlay(Float):
         self.response = _label(14, glass().text)
         self.stages = StageBar(self)
         self._legend = QGridLayout()
+        self._column = QVBoxLayout(self)
         self._plot = _TurnPlot(self)
-        self._plot_title = _titled(self.tr("Last {number} turns").format(number=_TURNS))
+        self._turn_part = QWidget(self)
+        self._plot_part = QWidget(self)
         self._goal = _label(12, glass().text2)
         self._lay_out()
         self._timer = QTimer(self, interval=_EVERY_MS)
@@ -70,6 +76,7 @@ class Overlay(Float):
             self._drawn = last
             self._show_turn(last)
             self._plot.show_turns(list(self._measured))
+            self.resized.emit()
         self.setAccessibleDescription(
             ", ".join(f"{part.figure.text()} {part.caption.text()}" for part in (self.fps, self.late, self.dropped))
         )
@@ -84,15 +91,18 @@ class Overlay(Float):
     def paintEvent(self, event: QPaintEvent) -> None:
         paint_glass(QPainter(self), QRectF(self.rect()), 14)
 
-    def set_short(self, short: bool) -> None:
-        """Without the plot, where the whole would lie over the face."""
-        for part in (self._plot, self._plot_title, self._goal):
-            part.setVisible(not short)
-        self.layout().activate()
-
-    def setFixedWidth(self, width: int) -> None:
-        super().setFixedWidth(width)
-        self.resize(width, self.layout().sizeHint().height())
+    def fit(self, width: int, room: int) -> None:
+        """Be `width` wide and no higher than `room`: what does not fit is left out, the plot first, then the turn."""
+        self.setFixedWidth(width)
+        for child in self.findChildren(QWidget):
+            child.ensurePolished()
+        for plot_shown, turn_shown in ((True, True), (False, True), (False, False)):
+            self._plot_part.setVisible(plot_shown)
+            self._turn_part.setVisible(turn_shown)
+            self._column.invalidate()
+            if self._column.sizeHint().height() <= room:
+                break
+        self.resize(width, self._column.sizeHint().height())
 
     def _show_turn(self, turn: TurnMeasured) -> None:
         words = self.tr("{seconds} s to moving lips").format(seconds=f"{turn.response_s:.2f}")
@@ -100,7 +110,8 @@ class Overlay(Float):
         self.stages.show_stages(turn.stages)
         self._goal.setText(self.tr("– – goal {seconds} s").format(seconds=SPOKEN_GOAL_S))
         while (item := self._legend.takeAt(0)) is not None:
-            item.widget().deleteLater()
+            if (entry := item.widget()) is not None:
+                entry.deleteLater()
         names = list(turn.stages)
         rows = (len(names) + 1) // 2
         for index, name in enumerate(names):
@@ -117,20 +128,23 @@ class Overlay(Float):
         figures.addWidget(key)
         self._legend.setHorizontalSpacing(22)
         self._legend.setVerticalSpacing(4)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 14, 18, 14)
-        column.setSpacing(0)
-        column.addLayout(figures)
-        column.addSpacing(12)
-        column.addLayout(_between(_titled(self.tr("Last turn")), self.response))
-        column.addSpacing(6)
-        column.addWidget(self.stages)
-        column.addSpacing(6)
-        column.addLayout(self._legend)
-        column.addSpacing(12)
-        column.addLayout(_between(self._plot_title, self._goal))
-        column.addSpacing(4)
-        column.addWidget(self._plot)
+        turn = QVBoxLayout(self._turn_part)
+        turn.setContentsMargins(0, 12, 0, 0)
+        turn.setSpacing(6)
+        turn.addLayout(_between(_titled(self.tr("Last turn")), self.response))
+        turn.addWidget(self.stages)
+        turn.addLayout(self._legend)
+        plot = QVBoxLayout(self._plot_part)
+        plot.setContentsMargins(0, 12, 0, 0)
+        plot.setSpacing(4)
+        plot.addLayout(_between(_titled(self.tr("Last {number} turns").format(number=_TURNS)), self._goal))
+        plot.addWidget(self._plot)
+        self._column.setContentsMargins(18, 14, 18, 14)
+        self._column.setSpacing(0)
+        self._column.addLayout(figures)
+        self._column.addWidget(self._turn_part)
+        self._column.addWidget(self._plot_part)
+        self._column.addStretch(1)
 
 
 class StageBar(QWidget):
@@ -218,7 +232,8 @@ class _TurnPlot(pyqtgraph.PlotWidget):
     """Response of the last turns, with the goal dashed."""
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent, background=None)
+        self._plot = pyqtgraph.PlotItem()
+        super().__init__(parent, background=None, plotItem=self._plot)  # pyright: ignore[reportArgumentType] - None is "no background"
         self.setFixedHeight(110)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseEnabled(False, False)
@@ -227,7 +242,7 @@ class _TurnPlot(pyqtgraph.PlotWidget):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.viewport().setAutoFillBackground(False)
-        item = self.getPlotItem()
+        item = self._plot
         small = font(12, tabular=True)
         for name in ("left", "bottom"):
             axis = item.getAxis(name)
@@ -235,7 +250,7 @@ class _TurnPlot(pyqtgraph.PlotWidget):
             axis.setTextPen(QColor(glass().text2))
             axis.setStyle(tickFont=small, tickLength=0)
         item.getAxis("bottom").setTicks([[(1, "1"), (_TURNS // 2, str(_TURNS // 2)), (_TURNS, str(_TURNS))]])
-        item.setXRange(0.3, _TURNS + 0.7, padding=0)
+        item.vb.setXRange(0.3, _TURNS + 0.7, padding=0)
         goal = QPen(QColor(STAGES[2]), 1, Qt.PenStyle.DashLine)
         goal.setCosmetic(True)
         item.addItem(pyqtgraph.InfiniteLine(SPOKEN_GOAL_S, angle=0, pen=goal))
@@ -254,8 +269,8 @@ class _TurnPlot(pyqtgraph.PlotWidget):
         )
 
     def _scale_to(self, most: float) -> None:
-        item = self.getPlotItem()
-        item.setYRange(0, most * 1.08, padding=0)
+        item = self._plot
+        item.vb.setYRange(0, most * 1.08, padding=0)
         step = max(1, round(most / 2))
         ticks = [
             (value, self.tr("{seconds} s").format(seconds=value) if value else "0")

@@ -37,6 +37,18 @@ def picture_rect(width: float, height: float, aspect: float = 1.0) -> QRectF:
     return QRectF((width - wide) / 2, 0.0, wide, tall)
 
 
+def features_rect(place: QRectF) -> QRectF:
+    """From the brows to the lower lip of a portrait that lies at `place`: what nothing may cover."""
+    left, top = place.x() + _FACE_LEFT * place.width(), place.y() + _EYES_TOP * place.height()
+    right, bottom = place.x() + _FACE_RIGHT * place.width(), place.y() + _LIPS_BOTTOM * place.height()
+    return QRectF(left, top, right - left, bottom - top)
+
+
+_FACE_LEFT, _FACE_RIGHT = 0.28, 0.73
+_EYES_TOP, _LIPS_BOTTOM = 0.34, 0.63
+"""Where portraits that were cropped to head and shoulders have their face, of their width and height."""
+
+
 @dataclass(frozen=True)
 class Edges:
     """The picture's own colours at its left and right edge, RGB 0..1."""

@@ -34,8 +34,9 @@ class ProblemCard(Float):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._message: Message | None = None
-        self._title = _label("heading", self)
-        self._advice = _label("supporting", self)
+        self._title = _label("glass_heading", self)
+        self._advice = _label("glass_supporting", self)
+        self._column = QVBoxLayout(self)
         self._buttons = QHBoxLayout()
         self._buttons.setSpacing(8)
         self._detail = QPlainTextEdit(self, readOnly=True)
@@ -92,7 +93,7 @@ class ProblemCard(Float):
             self.hide()
             self.closed.emit()
             if had_focus:
-                self.parentWidget().setFocus()
+                self.window().setFocus()
 
     def forget(self) -> None:
         """The problem is over."""
@@ -104,9 +105,9 @@ class ProblemCard(Float):
         self.setFixedWidth(min(MAX_WIDTH + max(0, px(14) - 14) * 20, room))
         for child in self.findChildren(QWidget):
             child.ensurePolished()
-        self.layout().invalidate()
-        self.layout().activate()
-        wanted = self.layout().totalHeightForWidth(self.width())
+        self._column.invalidate()
+        self._column.activate()
+        wanted = self._column.totalHeightForWidth(self.width())
         self.resize(self.width(), wanted)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -118,12 +119,8 @@ class ProblemCard(Float):
         paint_icon(painter, "warning" if grave else "info", icon, glass().danger if grave else glass().text2)
 
     def _lay_out(self) -> None:
-        for label, colour in ((self._title, glass().text), (self._advice, glass().text2)):
-            label.setStyleSheet(f"color: {colour};")
-        self._detail.setStyleSheet(
-            f"color: {glass().text2}; background: transparent; border: 1px solid rgba(255, 255, 255, 0.42);"
-        )
-        outer = QVBoxLayout(self)
+        self._detail.setProperty("glass", "true")
+        outer = self._column
         outer.setContentsMargins(56, 15, 10, 16)
         outer.setSpacing(0)
         outer.addWidget(self._title)

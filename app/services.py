@@ -5,16 +5,14 @@ from __future__ import annotations
 import platform
 import tempfile
 import threading
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication, QUrl, qVersion
 from PySide6.QtGui import QDesktopServices
 
-from app.history_sheet import Earlier, HistoryServices
-from app.settings_services import EndpointAnswer, PerformerCard, Requirement, SettingsServices, SoundDevices
+from app.history_sheet import HistoryServices
+from app.settings_services import PerformerCard, Requirement, SettingsServices, SoundDevices
 from app.status_pill import meter_level
 from core.errors import DeviceError, LiveTalkError, Problem, RecordingError
 from core.media import MEDIA_RATE, Turn
@@ -22,9 +20,11 @@ from core.settings import changed, conversations_folder, models_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from app.keys import KeyStore
     from app.main_window import MainWindow
+    from core.dialogue.probe import EndpointReport
     from core.media import Samples
     from core.settings import Settings
 
@@ -59,23 +59,11 @@ def history_services() -> HistoryServices:
     """Saved conversations on this computer; what is deleted can be taken back until the program ends."""
     from core.dialogue import history
 
-    trashed: dict[Path, Path] = {}
-
-    def listed() -> list[Earlier]:
-        saved = history.list_conversations(conversations_folder())
-        return [
-            Earlier(one.path, one.title, datetime.fromisoformat(one.started), one.entries)
-            for one in saved
-            if one.readable
-        ]
-
-    def delete(path: Path) -> None:
-        trashed[path] = history.delete(path)
-
-    def restore(path: Path) -> None:
-        history.restore(trashed.pop(path))
-
-    return HistoryServices(list_earlier=listed, delete=delete, restore=restore)
+    return HistoryServices(
+        list_earlier=lambda: history.list_conversations(conversations_folder()),
+        delete=history.delete,
+        restore=history.restore,
+    )
 
 
 def show_folder(path: Path) -> None:
@@ -85,12 +73,11 @@ def show_folder(path: Path) -> None:
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
 
-def _test_endpoint(url: str, model: str, key: str, voice: str) -> EndpointAnswer:
+def _test_endpoint(url: str, model: str, key: str, voice: str) -> EndpointReport:
     from core.dialogue.endpoint import Endpoint
     from core.dialogue.probe import test_endpoint
 
-    report = test_endpoint(Endpoint(url=url, model=model, key=key, voice=voice, instructions="", dialect="auto"))
-    return EndpointAnswer(report.seconds, report.with_sound)
+    return test_endpoint(Endpoint(url=url, model=model, key=key, voice=voice, instructions="", dialect="auto"))
 
 
 def _list_devices() -> SoundDevices:

@@ -50,10 +50,13 @@ class Sheets(QObject):
         if self._open is not None:
             return
         kind, _, page = name.partition("/")
-        make = {"settings": self._settings, "gallery": self._gallery, "history": self._history, "help": self._help}[
-            kind
-        ]
-        sheet = make(page) if page else make()
+        sheets: dict[str, Callable[[], Sheet]] = {
+            "settings": lambda: self._settings(page or "conversation"),
+            "gallery": self._gallery,
+            "history": self._history,
+            "help": self._help,
+        }
+        sheet = sheets[kind]()
         self._open = sheet
         sheet.finished.connect(self._closed)
         sheet.open()
@@ -67,7 +70,7 @@ class Sheets(QObject):
         if (key, recent) != (chosen.portrait, chosen.recent):
             self._window.apply(changed(self._window.settings, "avatar", portrait=key, recent=recent))
 
-    def _settings(self, page: str = "conversation") -> Sheet:
+    def _settings(self, page: str) -> Sheet:
         from app.services import settings_services
         from app.settings_dialog import SettingsDialog
 

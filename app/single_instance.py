@@ -51,6 +51,7 @@ class SingleInstance(QObject):
             self._lock.unlock()
 
     def _somebody(self) -> None:
-        while (socket := self._server.nextPendingConnection()) is not None:
+        while self._server.hasPendingConnections():
+            socket = self._server.nextPendingConnection()
             socket.disconnected.connect(socket.deleteLater)
             self.asked.emit()

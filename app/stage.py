@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.caption import Caption
 from app.controls import BAR_HEIGHT, ControlBar
+from app.picture import features_rect, picture_rect
 from app.problem import ProblemCard
 from app.status_pill import RecordingMark, StatusPill, meter_level
 from core.events import Status
@@ -30,6 +31,7 @@ _PULSE_S = 1 / 30
 """Level meters and captions are asked for this often, however fast the display is."""
 OVERLAY_LEFT_BELOW = 1500
 """Width of the window under which overlay and panel cannot stand side by side on the right."""
+OVERLAY_WIDTH = 352
 _NARROW = 760
 
 
@@ -188,17 +190,14 @@ class Stage(QWidget):
     def _place_overlay(self, overlay: Overlay, rtl: bool) -> None:
         below = MARGIN + self.pill.height() + GAP
         window = self.window().width()
-        if window < _NARROW:
-            overlay.set_short(True)
-            overlay.setFixedWidth(self.width() - 2 * MARGIN)
-            overlay.move(MARGIN, below)
-            return
-        overlay.setFixedWidth(min(352, self.width() - 2 * MARGIN))
-        at_start = self.panel_beside and window < OVERLAY_LEFT_BELOW
-        overlay.set_short(at_start)  # all of it would lie over an eye
-        on_left = at_start != rtl
-        x = MARGIN if on_left else self.width() - MARGIN - overlay.width()
-        overlay.move(x, below if at_start else MARGIN)
+        wide = self.width() - 2 * MARGIN if window < _NARROW else min(OVERLAY_WIDTH, self.width() - 2 * MARGIN)
+        at_start = window < _NARROW or (self.panel_beside and window < OVERLAY_LEFT_BELOW)
+        x = MARGIN if at_start != rtl else self.width() - MARGIN - wide
+        y = below if at_start else MARGIN
+        face = features_rect(picture_rect(self.width(), self.height(), self.view.pictures.aspect))
+        beside_face = x >= face.right() or x + wide <= face.left()
+        overlay.fit(wide, self.height() - y - MARGIN if beside_face else round(face.top()) - y)
+        overlay.move(x, y)
 
     def _place_foot(self, duration_ms: int) -> None:
         foot = self.height() - MARGIN

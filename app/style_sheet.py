@@ -50,6 +50,8 @@ QLabel[tone="danger"] { color: $danger; }
 QLabel[tone="warning"] { color: $thinking; }
 QLabel[tone="accent"] { color: $accent; }
 QLabel[tone="muted"] { color: $text3; }
+QLabel[role="glass_heading"] { font-size: $px15; font-weight: 600; color: $glass_text; }
+QLabel[role="glass_supporting"] { color: $glass_text2; }
 QLabel:disabled { color: $text3; }
 """
 
@@ -137,6 +139,7 @@ QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QComboBox:focus, QSpinBo
 QLineEdit:focus, QComboBox:focus, QSpinBox:focus { padding: 0 11px; }
 QLineEdit:disabled, QPlainTextEdit:disabled, QComboBox:disabled { color: $text3; border-color: $line; }
 QPlainTextEdit[bare="true"], QTextEdit[bare="true"] { background: transparent; border: none; padding: 0; }
+QPlainTextEdit[glass="true"] { background: transparent; color: $glass_text2; border: 1px solid $glass_line; }
 QComboBox::drop-down { border: none; width: 34px; }
 QComboBox::down-arrow { image: url("$chevron"); width: 18px; height: 18px; }
 QComboBox QAbstractItemView {

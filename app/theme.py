@@ -8,7 +8,8 @@ widget          property                values
 =============== ======================= ==============================================================================
 QLabel          role                    display, title, heading, body (14, the default), supporting (14, text2),
                                         small (12, text3), label (12 semi-bold, text2: field labels),
-                                        transcript (15), yours (15, text2)
+                                        transcript (15), yours (15, text2), glass_heading and glass_supporting
+                                        (only on the picture)
 QLabel          tone                    ok, danger, warning, accent, muted (over any role)
 QPushButton     kind                    (none: bordered), primary, quiet (no border), danger
 QToolButton     kind                    tool (36, on surfaces), send (40 x 40, filled)
@@ -19,7 +20,8 @@ card            selected, tone          selected true: 2 px accent; tone accent 
 card            dashed                  true: the "Open image…" card
 QListView       role                    navigation (rows of a sheet), list (plain rows)
 QLineEdit, QPlainTextEdit, QTextEdit, QComboBox, QCheckBox, QRadioButton, QSlider, QProgressBar, QMenu,
-QToolTip, QScrollBar, QScrollArea       styled as they are; `bare` true on a text edit removes its frame
+QToolTip, QScrollBar, QScrollArea       styled as they are; `bare` true on a text edit removes its
+                                        frame, `glass` true puts it on glass
 =============== ======================= ==============================================================================
 
 Widgets that paint themselves ask `tokens()` and `glass()` inside `paintEvent`: both are right at any moment, and a

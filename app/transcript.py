@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
@@ -16,6 +15,7 @@ from app.theme import px, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from PySide6.QtGui import QKeyEvent, QResizeEvent
 
@@ -148,11 +148,7 @@ class Transcript(QScrollArea):
 
     @property
     def turns(self) -> list[TurnView]:
-        return [
-            view
-            for view in (self._column.itemAt(i).widget() for i in range(self._column.count()))
-            if isinstance(view, TurnView)
-        ]
+        return list(self._views.values())
 
     def name_avatar(self, name: str) -> None:
         """Who speaks in replies from now on."""

@@ -124,20 +124,13 @@ class GlView(QOpenGLWidget):
 
     def initializeGL(self) -> None:
         self._painter = _GlPainter(self.context())
-        self.context().aboutToBeDestroyed.connect(self._forget)
+        self.context().aboutToBeDestroyed.connect(self._painter.close)
 
     def paintGL(self) -> None:
         if self._painter is None:
             return
         scale = self.devicePixelRatioF()
         self._painter.paint(self.pictures, round(self.width() * scale), round(self.height() * scale))
-
-    def _forget(self) -> None:
-        if self._painter is not None:
-            self.makeCurrent()
-            self._painter.close()
-            self._painter = None
-            self.doneCurrent()
 
 
 class _GlPainter:
@@ -248,7 +241,7 @@ class _Texture:
             self._texture = self._allocate(width, height)
         self._texture.bind()
         self._gl.glPixelStorei(_GL_UNPACK_ALIGNMENT, 1)
-        data = memoryview(np.ascontiguousarray(pixels)).cast("B")
+        data = np.ascontiguousarray(pixels).data.cast("B")
         self._gl.glTexSubImage2D(_GL_TEXTURE_2D, 0, 0, 0, width, height, _GL_RGB, _GL_UNSIGNED_BYTE, data)  # pyright: ignore[reportArgumentType] - VoidPtr takes buffers
         self._texture.release()
 

@@ -99,8 +99,8 @@ class FakeEngine:
     def stop_recording(self) -> None:
         self.asked.append(("stop_recording", None))
 
-    def change_avatar(self, picture: str) -> None:
-        self.asked.append(("change_avatar", picture))
+    def change_avatar(self, key: str) -> None:
+        self.asked.append(("change_avatar", key))
 
     def new_conversation(self, private: bool) -> None:
         self.asked.append(("new_conversation", private))

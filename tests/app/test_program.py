@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import sys
+import threading
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QObject
+
+from app.bridge import bridge
+from app.crash import CrashLog, Hooks, ReportDialog, report_of
+from app.first_run import FirstRun
+from app.host import Host
+from app.main import Program
+from app.settings_keeper import SettingsKeeper, carried_over
+from app.single_instance import SingleInstance
+from core.errors import DeviceError, Problem
+from core.events import Status, StatusChanged
+from core.settings import Settings, changed, config_folder, settings_path
+from tests.app.fake_engine import FakeEngine, FakeLevels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from PySide6.QtWidgets import QApplication
+    from pytestqt.qtbot import QtBot
+
+    from app.engine import Engine
+    from app.theme import Theme
+    from tests.app.conftest import Scene
+
+
+class Opener:
+    """Opens fake engines and notes on which thread."""
+
+    def __init__(self) -> None:
+        self.opened: list[FakeEngine] = []
+        self.threads: list[threading.Thread] = []
+        self.refusal: Exception | None = None
+
+    def __call__(self, settings: Settings, before: Engine | None) -> FakeEngine:
+        self.threads.append(threading.current_thread())
+        if self.refusal is not None:
+            raise self.refusal
+        self.opened.append(FakeEngine())
+        return self.opened[-1]
+
+
+@pytest.fixture
+def opener() -> Opener:
+    return Opener()
+
+
+@pytest.fixture
+def host(opener: Opener, qapp: QApplication) -> Iterator[Host]:
+    made = Host(opener)
+    yield made
+    made.finish()
+
+
+def test_events_arrive_on_the_window_thread_in_order(qtbot: QtBot) -> None:
+    heard: list[tuple[str, threading.Thread]] = []
+    owner = QObject()
+    emit = bridge(lambda event: heard.append((event.detail, threading.current_thread())), owner)
+    worker = threading.Thread(target=lambda: [emit(StatusChanged(Status.READY, str(n))) for n in range(50)])
+    worker.start()
+    worker.join()
+    assert heard == []
+    qtbot.waitUntil(lambda: len(heard) == 50)
+    assert heard == [(str(n), threading.main_thread()) for n in range(50)]
+
+
+def test_a_conversation_is_opened_and_closed_off_the_window_thread(host: Host, opener: Opener, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(host.opened) as opened:
+        host.open(Settings())
+    assert opened.args == opener.opened
+    with qtbot.waitSignal(host.closed):
+        host.close()
+    assert opener.opened[0].asked == [("close", None)]
+    assert opener.threads[0] is not threading.main_thread()
+
+
+def test_another_conversation_begins_after_the_one_before_has_ended(host: Host, opener: Opener, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(host.opened):
+        host.open(Settings())
+    with qtbot.waitSignal(host.opened):
+        host.open(Settings())
+    assert [engine.asked for engine in opener.opened] == [[("close", None)], []]
+
+
+def test_trouble_in_opening_is_told_and_the_window_lives(host: Host, opener: Opener, qtbot: QtBot) -> None:
+    opener.refusal = DeviceError(Problem.NO_LOUDSPEAKER, "No loudspeaker was found.", "Connect one.")
+    with qtbot.waitSignal(host.failed) as failed:
+        host.open(Settings())
+    assert failed.args == [opener.refusal]
+    opener.refusal = None
+    with qtbot.waitSignal(host.opened):
+        host.open(Settings())
+
+
+def test_a_bug_in_opening_is_loud(host: Host, opener: Opener, qtbot: QtBot, caplog: pytest.LogCaptureFixture) -> None:
+    opener.refusal = RuntimeError("a bug")
+    with qtbot.waitSignal(host.broke):
+        host.open(Settings())
+    assert "a bug" in caplog.text
+
+
+def test_what_the_person_changes_is_written_once_they_stop(qtbot: QtBot, tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    keeper = SettingsKeeper(path, Settings(), Settings())
+    for volume in (0.1, 0.2, 0.3):
+        keeper.keep(changed(Settings(), "audio", volume=volume))
+    assert not path.exists()
+    keeper.close()
+    assert tomllib.loads(path.read_text("utf-8"))["audio"]["volume"] == 0.3
+
+
+def test_what_stands_on_the_command_line_is_not_written() -> None:
+    kept = changed(Settings(), "dialogue", voice="Cherry")
+    in_force = changed(kept, "dialogue", url="https://example.org/v1")
+    after = changed(changed(in_force, "dialogue", model="qwen3-omni-flash"), "audio", muted=True)
+    written = carried_over(kept, in_force, after)
+    assert written.dialogue.url == ""
+    assert (written.dialogue.model, written.dialogue.voice) == ("qwen3-omni-flash", "Cherry")
+    assert written.audio.muted
+
+
+def test_a_second_start_asks_the_first_to_come_forward(qtbot: QtBot, tmp_path: Path) -> None:
+    first = SingleInstance(tmp_path)
+    second = SingleInstance(tmp_path)
+    try:
+        assert first.first
+        assert not second.first
+        with qtbot.waitSignal(first.asked):
+            assert second.show_the_other()
+    finally:
+        second.close()
+        first.close()
+    third = SingleInstance(tmp_path)
+    assert third.first
+    third.close()
+
+
+def test_a_fault_leaves_a_log_that_the_next_start_finds(tmp_path: Path) -> None:
+    enabled = faulthandler.is_enabled()
+    path = tmp_path / "crash.log"
+    path.write_text("Fatal Python error: Segmentation fault", "utf-8")
+    log = CrashLog(path)
+    assert log.left_behind == "Fatal Python error: Segmentation fault"
+    log.close()
+    assert not path.exists()
+    assert CrashLog(path).left_behind == ""
+    faulthandler.enable() if enabled else faulthandler.disable()
+
+
+def test_an_exception_that_nobody_caught_becomes_a_report(qtbot: QtBot, caplog: pytest.LogCaptureFixture) -> None:
+    hooks = Hooks()
+    try:
+        with qtbot.waitSignal(hooks.broke) as broke:
+            try:
+                raise ZeroDivisionError("of the test")
+            except ZeroDivisionError:
+                sys.excepthook(*sys.exc_info())  # pyright: ignore[reportArgumentType] - never None in an except
+    finally:
+        hooks.close()
+    assert "ZeroDivisionError" in broke.args[0]
+    assert "Qt 6." in broke.args[0]
+
+
+def test_the_report_shows_its_traceback_only_when_asked(qtbot: QtBot, theme: Theme) -> None:
+    dialog = ReportDialog(report_of(ValueError("x")))
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert not dialog.text.isVisible()
+    next(button for button in dialog.findChildren(type(dialog.close_button)) if button.text() == "Details").click()
+    assert dialog.text.isVisible()
+
+
+def test_the_offer_to_connect_goes_for_good_with_not_now(scene: Scene) -> None:
+    first_run = FirstRun(scene.window)
+    assert first_run.offer is not None
+    first_run.offer.dismiss_button.click()
+    assert scene.window.settings.window.offer_dismissed
+    assert FirstRun(scene.window).offer is None
+
+
+def test_the_offer_opens_the_settings_of_the_conversation(scene: Scene) -> None:
+    names: list[str] = []
+    scene.window.sheet_wanted.connect(names.append)
+    first_run = FirstRun(scene.window)
+    assert first_run.offer is not None
+    first_run.offer.connect_button.click()
+    assert names == ["settings/conversation"]
+
+
+def test_the_microphone_check_says_when_it_hears_somebody(scene: Scene) -> None:
+    scene.window.apply(changed(scene.window.settings, "window", greeted=False))
+    first_run = FirstRun(scene.window)
+    assert first_run.microphone is not None
+    scene.engine.now_levels = FakeLevels(microphone=0.001)
+    scene.stage._pulse(0.033)
+    assert first_run.microphone.verdict == "Say something"
+    scene.engine.now_levels = FakeLevels(microphone=0.05)
+    scene.stage._pulse(0.033)
+    assert first_run.microphone.verdict == "It hears you"
+
+
+@pytest.fixture
+def program(qtbot: QtBot, qapp: QApplication, theme: Theme, opener: Opener, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Program, "_open_session", lambda _, settings, before: opener(settings, before))
+    monkeypatch.setattr(qapp, "quit", lambda: None)
+    made: list[Program] = []
+
+    def start(left_behind: str = "") -> Program:
+        made.append(Program(qapp, theme, argparse.Namespace(record=False), left_behind))
+        qtbot.addWidget(made[-1].window)
+        made[-1].begin()
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.window.close()
+        one.finish()
+
+
+def test_the_program_opens_a_conversation_and_ends_it_when_the_window_closes(program, opener, qtbot) -> None:
+    started = program()
+    qtbot.waitUntil(lambda: started.window.engine is not None)
+    with qtbot.waitSignal(started.host.closed):
+        started.window.close()
+    assert not started.window.isVisible()
+    assert opener.opened[0].asked[-1] == ("close", None)
+
+
+def test_a_broken_settings_file_is_put_aside_and_told_of(program, qtbot) -> None:
+    config_folder().mkdir(parents=True, exist_ok=True)
+    settings_path().write_text("audio = 3", "utf-8")
+    started = program()
+    message = started.window.stage.problem.message
+    assert message is not None
+    assert message.problem is Problem.SETTINGS_BROKEN
+    assert (config_folder() / "settings.broken.toml").exists()
+
+
+def test_settings_that_need_another_conversation_open_one(program, opener, qtbot) -> None:
+    started = program()
+    qtbot.waitUntil(lambda: started.window.engine is not None)
+    opener.opened[0].apply = lambda settings: False
+    started.window.apply(changed(started.window.settings, "audio", microphone="Headset"))
+    qtbot.waitUntil(lambda: len(opener.opened) == 2 and started.window.engine is opener.opened[1])
+    assert ("close", None) in opener.opened[0].asked
+
+
+def test_a_crash_of_the_run_before_is_offered_as_a_report(program, qtbot) -> None:
+    started = program("Fatal Python error: Segmentation fault")
+    dialog = started.window.findChild(ReportDialog)
+    assert dialog is not None
+    assert "Segmentation fault" in dialog.text.toPlainText()
+    dialog.accept()

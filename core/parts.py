@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import tomllib
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import PerformerError, Problem
+from core.errors import LiveTalkError, PerformerError, Problem
 from core.session import Parts
 from core.settings import assets_folder, models_folder
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from core.audio.device import SoundDevice
     from core.conversation import Listener
     from core.dialogue.protocol import Dialogue
-    from core.media import Pixels
+    from core.dialogue.recognizer import Recognizer
+    from core.media import AudioChunk, Pixels
     from core.performer.protocol import Performer
     from core.settings import AvatarSettings, Settings
 
@@ -118,8 +120,34 @@ def _dialogue(settings: Settings, portrait_key: str, key: str) -> Dialogue:
             voice=wanted.voice,
             instructions=wanted.instructions,
             dialect=wanted.dialect,
-        )
+        ),
+        transcribe=_Transcriber(models_folder() / "moonshine"),
     )
+
+
+class _Transcriber:
+    """The person's words beside an endpoint, which never tells what it heard. Any thread, one at a time; the model is
+    loaded with the first words. Sound that is not clearly English has no words."""
+
+    _LEAST_CONFIDENCE = 0.6
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._recognizer: Recognizer | None = None
+
+    def __call__(self, speech: AudioChunk) -> str:
+        from core.dialogue.recognizer import Recognizer
+
+        with self._lock:
+            try:
+                self._recognizer = self._recognizer or Recognizer(self._folder)
+            except (OSError, ValueError) as error:
+                raise LiveTalkError(
+                    Problem.MODEL_MISSING, "The speech model is missing.", "Run `make models`.", detail=str(error)
+                ) from error
+            heard = self._recognizer(speech.samples)
+        return heard.text if heard.confidence >= self._LEAST_CONFIDENCE else ""
 
 
 def _built_in(settings: Settings, portrait_key: str) -> Dialogue:
@@ -135,7 +163,7 @@ def _built_in(settings: Settings, portrait_key: str) -> Dialogue:
 def _sound_device(settings: Settings) -> SoundDevice:
     from core.audio.portaudio import PortAudioDevice
 
-    return PortAudioDevice(settings.audio.microphone, settings.audio.loudspeaker, time.perf_counter)
+    return PortAudioDevice(settings.audio.microphone, settings.audio.loudspeaker, time.perf_counter, refresh=True)
 
 
 def _vad() -> Listener:

@@ -33,7 +33,7 @@ _NAME_ASKED = re.compile(
     r"\bdo you (?:know|remember) (?:who i am|me)$"
 )
 _I_SAID = re.compile(
-    r"\bwhat (?:did i|was it (?:that )?i|have i) (?:just |first |last )?(?:say|said|tell you|told you|asked?)\b|"
+    r"\bwhat (?:did i|was it (?:that )?i|have i) (?:just |first |last )?(?:say|said|tell you|told you|ask(?:ed)?)\b|"
     r"\bwhat was my (?:last |first )?(?:question|message|sentence)\b|\brepeat what i (?:just )?said\b"
 )
 _YOU_SAID = re.compile(

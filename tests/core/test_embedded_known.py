@@ -201,3 +201,8 @@ def test_the_first_word_fits_the_tone(told: str, tone: str) -> None:
 
 def test_the_same_kind_word_is_not_said_twice() -> None:
     assert reaction("i have a brother", ["Nice to know. What is he like?"]) != "Nice to know."
+
+
+def test_the_first_thing_said_is_found_again() -> None:
+    history = ("I like trains.", "How nice!", "And ships.", "I see.")
+    assert answer("What did I say first?", *history) == "First you said: I like trains."

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from core.performer.portrait.codec import Gains
 from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec
+from core.performer.portrait.shown import Gains
 from core.performer.portrait.weights import save_weights
 from core.training.codec import train_codec
 from core.training.data import DataRecipe, StreamMaker

@@ -21,13 +21,11 @@ from core.performer.portrait.codec import (
     LATENT,
     CurveCodec,
     DecoderState,
-    Gains,
     MotionCodec,
-    face_motion,
-    played,
 )
 from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec, MotionStream, style_rows
 from core.performer.portrait.performer import amount_of, performer_spec
+from core.performer.portrait.shown import Gains, Showing, face_motion
 from core.performer.portrait.weights import SPEC, WEIGHTS, load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -169,20 +167,31 @@ def test_no_motion_is_asked_for_and_none_is_given() -> None:
     rest = torch.randn(len(CURVES)) * 0.1
     curves = rest + 0.1 * torch.randn(7, len(CURVES))
     amount = amount_of(0.0)
-    still = face_motion(played(curves, rest, Gains(head=amount, brows=amount)), rest, torch.zeros(14, 468, 3))
+    shown = Showing(rest, Gains(head=amount, brows=amount), 25, seed=0).curves(curves)
+    still = face_motion(shown, rest, torch.zeros(len(FACE_CURVES), 468, 3))
     assert np.abs(still.rotation).max() < 1e-6
     assert np.abs(still.shift).max() < 1e-6
     assert np.abs(still.gaze).max() > 0
 
 
 def test_a_head_that_moves_more_keeps_its_eyes_on_the_same_place_and_stops_at_a_limit() -> None:
-    rest, curves = torch.zeros(len(CURVES)), torch.zeros(2, len(CURVES))
+    rest, curves = torch.zeros(len(CURVES)), torch.zeros(100, len(CURVES))
     yaw, gaze = CURVES.index("yaw"), CURVES.index("gaze_x")
-    curves[:, yaw] = torch.tensor([0.01, 1.0])
-    shown = played(curves, rest, Gains(head=2.0))
-    assert shown[0, yaw] == pytest.approx(0.02, rel=0.02)
-    assert shown[0, gaze] == pytest.approx(0.35 * 0.01, rel=0.05)
-    assert shown[1, yaw] < 0.2
+    curves[:50, yaw], curves[50:, yaw] = 0.01, 1.0
+    shown = Showing(rest, Gains(head=2.0), 25, seed=0).curves(curves)
+    assert shown[49, yaw] == pytest.approx(0.02, rel=0.02)
+    assert shown[49, gaze] == pytest.approx(0.35 * 0.01, rel=0.05)
+    assert shown[99, yaw] < 0.2
+
+
+def test_a_head_moves_on_smoothly_across_blocks() -> None:
+    torch.manual_seed(1)
+    rest, curves = torch.zeros(len(CURVES)), 0.05 * torch.randn(48, len(CURVES))
+    at_once = Showing(rest, Gains(), 25, seed=0).curves(curves)
+    showing = Showing(rest, Gains(), 25, seed=0)
+    assert torch.allclose(torch.cat([showing.curves(part) for part in curves.split(12)]), at_once, atol=1e-6)
+    yaw = CURVES.index("yaw")
+    assert at_once[:, yaw].diff().std() < 0.4 * curves[:, yaw].diff().std()
 
 
 def test_the_middle_of_the_slider_is_how_people_move() -> None:

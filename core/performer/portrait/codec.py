@@ -1,4 +1,4 @@
-"""The motion codec: curves of a face to latents and back, and from curves to `FaceMotion`.
+"""The motion codec: curves of a face to latents and back.
 
 Two small causal codecs share one latent of 16 channels on a 2x2 plane: 12 channels carry the face (lips, brows,
 cheeks), 4 the carriage (head, lids, gaze). Each latent frame stands for four video frames.
@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from core.performer.portrait.face import FaceMotion
 
 LIP_CURVES = ("jaw", "funnel", "pucker", "wide", "close", "low", "up", "roll")
 FACE_CURVES = (*LIP_CURVES, "smile", "frown", "brow_inner", "brow_outer", "brow_down", "squint")
@@ -24,14 +21,6 @@ LATENT = (16, 2, 2)
 FRAMES = 4
 """Video frames that one latent frame stands for."""
 _PLANE = LATENT[1] * LATENT[2]
-_ANGLES = [CURVES.index(name) for name in ("yaw", "pitch", "roll_angle")]
-_SHIFTS = [CURVES.index(name) for name in ("x", "y", "log_scale")]
-_BROWS = [CURVES.index(name) for name in ("brow_inner", "brow_outer", "brow_down")]
-_GAZE_AGAINST_TURN = [CURVES.index("gaze_x"), CURVES.index("gaze_y")]
-_GAZE_PER_RADIAN = torch.tensor([0.35, -0.35])
-"""Eye widths that the iris moves to make up for a radian of yaw, of pitch."""
-_TURN_LIMIT = 0.19
-"""Radians that no head turn passes: beyond, hair and background would be dragged along."""
 
 
 class CurveCodec(nn.Module):
@@ -112,42 +101,3 @@ class DecoderState:
         """The state after these latents [1, t, 16, 2, 2], and their curves [4 * t, CURVES]."""
         seen = torch.cat((self.past, latents), 1)
         return DecoderState(seen[:, -CurveCodec.PAST :]), codec.decode(seen)[0]
-
-
-@dataclass(frozen=True)
-class Gains:
-    """How large decoded motion is shown; a few denoising steps make it smaller than the motion they learned from."""
-
-    lips: float = 1.0
-    head: float = 1.0
-    brows: float = 1.0
-
-
-def played(curves: Tensor, rest: Tensor, gains: Gains) -> Tensor:
-    """Curves [n, CURVES] with their distance from rest [CURVES] scaled.
-
-    Head turns are bent towards a limit, and the eyes keep looking where they looked while the head moves more or less.
-    """
-    moved = curves - rest
-    moved[:, : len(LIP_CURVES)] *= gains.lips
-    moved[:, _BROWS] *= gains.brows
-    turned = moved[:, _ANGLES]
-    shown = _TURN_LIMIT * torch.tanh(gains.head * turned / _TURN_LIMIT)
-    moved[:, _GAZE_AGAINST_TURN] += (shown - turned)[:, :2] * _GAZE_PER_RADIAN
-    moved[:, _ANGLES] = shown
-    moved[:, _SHIFTS] *= gains.head
-    return rest + moved
-
-
-def face_motion(curves: Tensor, rest: Tensor, basis: Tensor) -> FaceMotion:
-    """Curves [n, CURVES] to what the painter shows, relative to the curves of the portrait at rest [CURVES]."""
-    face, carriage = (curves - rest).split((len(FACE_CURVES), len(CARRIAGE_CURVES)), -1)
-    displacement = torch.einsum("nc,cvk->nvk", face, basis)
-    own = np.ascontiguousarray(carriage.numpy().astype(np.float32))
-    return FaceMotion(
-        displacement=displacement.numpy().astype(np.float32),
-        rotation=own[:, 0:3],
-        shift=own[:, 3:6],
-        lids=own[:, 6:8],
-        gaze=own[:, 8:10],
-    )

@@ -14,16 +14,13 @@ from core.performer.diffusion.sampler import Schedule
 from core.performer.diffusion.streaming import BlockStream
 from core.performer.diffusion.transformer import Sizes, Transformer
 from core.performer.portrait.audio import AudioEncoder, AudioState, Hearing, LogMel
-from core.performer.portrait.blinks import BlinkClock
-from core.performer.portrait.codec import CURVES, FRAMES, LATENT, DecoderState, Gains, MotionCodec, played
+from core.performer.portrait.codec import CURVES, FRAMES, LATENT, DecoderState, MotionCodec
+from core.performer.portrait.shown import Gains, Showing
 
 if TYPE_CHECKING:
     from core.media import SpeechBlock
 
 STYLE_WORDS = ("calm", "lively", "smiling", "serious", "attentive")
-_LIDS = [CURVES.index("lid_right"), CURVES.index("lid_left")]
-_LID_RANGE = (-0.2, 0.25)
-"""How far lids open and droop between blinks."""
 STYLE_ROWS = 3
 """Rows of text that the model sees: one that is always there, and up to two style words."""
 
@@ -143,9 +140,8 @@ class MotionStream:
         self._audio = AudioState.silent(spec.hearing)
         self._before = _Before(self._audio)
         self._decoder = DecoderState.resting(reference)
-        self._rest = rest
-        self._gains = dataclasses.replace(spec.gains, head=spec.gains.head * amount, brows=spec.gains.brows * amount)
-        self._blinks = BlinkClock(seed, spec.fps)
+        gains = dataclasses.replace(spec.gains, head=spec.gains.head * amount, brows=spec.gains.brows * amount)
+        self._showing = Showing(rest, gains, spec.fps, seed)
 
     @torch.inference_mode()
     def imagine(self, block: SpeechBlock) -> Tensor:
@@ -164,7 +160,4 @@ class MotionStream:
     def curves(self, latents: Tensor) -> Tensor:
         """The curves of a block, [block frames, CURVES]; blocks are decoded once, in order."""
         self._decoder, curves = self._decoder.decode(self._model.codec, latents)
-        curves = played(curves, self._rest, self._gains)
-        blinking = torch.from_numpy(self._blinks.closing(len(curves)))[:, None]
-        curves[:, _LIDS] = curves[:, _LIDS].clamp(*_LID_RANGE) * (1 - blinking) + blinking
-        return curves
+        return self._showing.curves(curves)

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from core.media import MEDIA_RATE
-from core.performer.portrait.codec import CURVES, FRAMES, LATENT, face_motion
+from core.performer.portrait.codec import CURVES, FRAMES, LATENT
 from core.performer.portrait.identity import SIDE, PortraitIdentity, make_identity
 from core.performer.portrait.landmarks import FaceFinder
 from core.performer.portrait.motion import MotionModel, MotionSpec, MotionStream
+from core.performer.portrait.shown import face_motion
 from core.performer.portrait.warp import PortraitPainter
 from core.performer.portrait.weights import load_weights
 from core.performer.protocol import LatentBlock, PerformerSpec

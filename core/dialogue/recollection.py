@@ -120,10 +120,12 @@ _S = "'s"
 
 
 def _name_in(said: str) -> str | None:
-    match = _NAME_TOLD.search(said) or _NAME_SHORT.match(said.strip())
-    if not match or _NO_NAME.fullmatch(match[1].split()[0]) or "?" in said:
-        return None
-    return " ".join(part[:1].upper() + part[1:] for part in match[1].split())
+    """The name told in one of the sentences of `said`; a question tells none."""
+    for sentence in re.split(r"(?<=[.!?])\s+", said.strip()):
+        match = _NAME_TOLD.search(sentence) or _NAME_SHORT.match(sentence)
+        if match and not _NO_NAME.fullmatch(match[1].split()[0]) and not sentence.endswith("?"):
+            return " ".join(part[:1].upper() + part[1:] for part in match[1].split())
+    return None
 
 
 def _same_thing(words: str) -> str:

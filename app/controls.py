@@ -186,7 +186,7 @@ class ControlBar(Float):
         self._compact = False
         self._away = False
         self._rest = QTimer(self, singleShot=True, interval=self.FIRST_REST_MS)
-        self._rest.timeout.connect(self._recede_if_idle)
+        self._rest.timeout.connect(self.recede_if_idle)
         self._saving = QTimer(self, interval=40)
         self._saving.timeout.connect(self._turn)
         self.setMouseTracking(True)
@@ -292,7 +292,8 @@ class ControlBar(Float):
         self.window_button.describe(self.tr("Back to the window"), self.tr("Ctrl+K"))
         self.setAccessibleName(self.tr("Controls"))
 
-    def _recede_if_idle(self) -> None:
+    def recede_if_idle(self) -> None:
+        """Leave, unless the mouse, the focus or a screen reader is on it."""
         if self.kept or self.underMouse() or self._holds_focus:
             self._rest.start()
         else:

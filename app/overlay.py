@@ -232,7 +232,8 @@ class _TurnPlot(pyqtgraph.PlotWidget):
     """Response of the last turns, with the goal dashed."""
 
     def __init__(self, parent: QWidget) -> None:
-        self._plot = pyqtgraph.PlotItem()
+        self._box = pyqtgraph.ViewBox()
+        self._plot = pyqtgraph.PlotItem(viewBox=self._box)
         super().__init__(parent, background=None, plotItem=self._plot)  # pyright: ignore[reportArgumentType] - None is "no background"
         self.setFixedHeight(110)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -250,7 +251,7 @@ class _TurnPlot(pyqtgraph.PlotWidget):
             axis.setTextPen(QColor(glass().text2))
             axis.setStyle(tickFont=small, tickLength=0)
         item.getAxis("bottom").setTicks([[(1, "1"), (_TURNS // 2, str(_TURNS // 2)), (_TURNS, str(_TURNS))]])
-        item.vb.setXRange(0.3, _TURNS + 0.7, padding=0)
+        self._box.setXRange(0.3, _TURNS + 0.7, padding=0)
         goal = QPen(QColor(STAGES[2]), 1, Qt.PenStyle.DashLine)
         goal.setCosmetic(True)
         item.addItem(pyqtgraph.InfiniteLine(SPOKEN_GOAL_S, angle=0, pen=goal))
@@ -270,7 +271,7 @@ class _TurnPlot(pyqtgraph.PlotWidget):
 
     def _scale_to(self, most: float) -> None:
         item = self._plot
-        item.vb.setYRange(0, most * 1.08, padding=0)
+        self._box.setYRange(0, most * 1.08, padding=0)
         step = max(1, round(most / 2))
         ticks = [
             (value, self.tr("{seconds} s").format(seconds=value) if value else "0")

@@ -113,7 +113,7 @@ class Stage(QWidget):
             self.first_frame.emit()
         now = time.perf_counter()
         if now - self._last_pulse >= _PULSE_S:
-            self._pulse(now - self._last_pulse)
+            self.pulse(now - self._last_pulse)
             self._last_pulse = now
 
     def show_problem(self, message: object, notice: bool = False) -> None:
@@ -224,7 +224,8 @@ class Stage(QWidget):
     def _problem_closed(self) -> None:
         self.place()
 
-    def _pulse(self, elapsed_s: float) -> None:
+    def pulse(self, elapsed_s: float) -> None:
+        """Show levels and the caption, `elapsed_s` after the time before."""
         if self._engine is None:
             return
         levels = self._engine.levels()
@@ -240,6 +241,9 @@ class Stage(QWidget):
 
     def _show_caption(self) -> None:
         if not self.captions_on or self.problem.isVisible() or self._engine is None:
+            return
+        if self.mode is Mode.COMPACT and self._hovered:  # the controls take its place
+            self.caption.clear()
             return
         said = self._engine.caption()
         self.caption.say(said.text if said else "", said.by_user if said else False)

@@ -218,8 +218,9 @@ class Transcript(QScrollArea):
         if known is not None:
             return known
         made = TurnView(self.tr("You") if yours else self._avatar, at, yours)
+        place = self._column.count() - 1 if self._views else 0  # the greeting stands above the first run's cards
         self._views[turn, yours] = made
-        self._column.insertWidget(self._column.count() - 1, made)
+        self._column.insertWidget(place, made)
         if len(self._views) > _MOST_TURNS:
             self._drop_oldest()
         return made

@@ -48,7 +48,18 @@ _GL_FLOAT = 0x1406
 _GL_RENDERER = 0x1F01
 
 
-_UNIFORMS = ("picture", "before", "arrived", "stage", "place", "left_edge", "right_edge", "feather", "darkest")
+_UNIFORMS = (
+    "picture",
+    "before",
+    "arrived",
+    "stage",
+    "place",
+    "left_edge",
+    "right_edge",
+    "texels",
+    "feather",
+    "darkest",
+)
 
 
 class Pictures:
@@ -178,17 +189,20 @@ class _GlPainter:
             self._before.bind(1)
         self._picture.hold(pictures.current, minified)
         self._picture.bind(0)
-        self._draw(pictures.edges, place, width, height, arrived)
+        tall, wide = pictures.current.shape[:2]
+        texels = QVector2D() if minified else QVector2D(wide, tall)
+        self._draw(pictures.edges, place, QVector2D(width, height), texels, arrived)
 
-    def _draw(self, edges: Edges, place: QRectF, width: int, height: int, arrived: float) -> None:
+    def _draw(self, edges: Edges, place: QRectF, stage: QVector2D, texels: QVector2D, arrived: float) -> None:
         program, at = self._program, self._places
         program.bind()
         program.setUniformValue1i(at["picture"], 0)
         program.setUniformValue1i(at["before"], 1)
         program.setUniformValue1f(at["arrived"], arrived)
-        program.setUniformValue1f(at["feather"], FEATHER if place.width() < width else 0.0)
+        program.setUniformValue1f(at["feather"], FEATHER if place.width() < stage.x() else 0.0)
         program.setUniformValue1f(at["darkest"], SURROUND_DARKEST)
-        program.setUniformValue(at["stage"], QVector2D(width, height))
+        program.setUniformValue(at["stage"], stage)
+        program.setUniformValue(at["texels"], texels)
         program.setUniformValue(at["place"], QVector4D(place.x(), place.y(), place.width(), place.height()))
         program.setUniformValue(at["left_edge"], QVector3D(*edges.left))
         program.setUniformValue(at["right_edge"], QVector3D(*edges.right))

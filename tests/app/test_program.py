@@ -23,7 +23,7 @@ from core.settings import Settings, changed, config_folder, settings_path
 from tests.app.fake_engine import FakeEngine, FakeLevels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from PySide6.QtWidgets import QApplication
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
     from app.engine import Engine
     from app.theme import Theme
+    from core.events import SessionEvent
     from tests.app.conftest import Scene
+
+    Start = Callable[..., Program]
 
 
 class Opener:
@@ -63,15 +66,16 @@ def host(opener: Opener, qapp: QApplication) -> Iterator[Host]:
 
 
 def test_events_arrive_on_the_window_thread_in_order(qtbot: QtBot) -> None:
-    heard: list[tuple[str, threading.Thread]] = []
+    heard: list[tuple[SessionEvent, threading.Thread]] = []
     owner = QObject()
-    emit = bridge(lambda event: heard.append((event.detail, threading.current_thread())), owner)
-    worker = threading.Thread(target=lambda: [emit(StatusChanged(Status.READY, str(n))) for n in range(50)])
+    emit = bridge(lambda event: heard.append((event, threading.current_thread())), owner)
+    sent = [StatusChanged(Status.READY, str(number)) for number in range(50)]
+    worker = threading.Thread(target=lambda: [emit(event) for event in sent])
     worker.start()
     worker.join()
     assert heard == []
     qtbot.waitUntil(lambda: len(heard) == 50)
-    assert heard == [(str(n), threading.main_thread()) for n in range(50)]
+    assert heard == [(event, threading.main_thread()) for event in sent]
 
 
 def test_a_conversation_is_opened_and_closed_off_the_window_thread(host: Host, opener: Opener, qtbot: QtBot) -> None:
@@ -167,6 +171,7 @@ def test_an_exception_that_nobody_caught_becomes_a_report(qtbot: QtBot, caplog: 
                 sys.excepthook(*sys.exc_info())  # pyright: ignore[reportArgumentType] - never None in an except
     finally:
         hooks.close()
+    assert broke.args is not None
     assert "ZeroDivisionError" in broke.args[0]
     assert "Qt 6." in broke.args[0]
 
@@ -202,15 +207,17 @@ def test_the_microphone_check_says_when_it_hears_somebody(scene: Scene) -> None:
     first_run = FirstRun(scene.window)
     assert first_run.microphone is not None
     scene.engine.now_levels = FakeLevels(microphone=0.001)
-    scene.stage._pulse(0.033)
+    scene.stage.pulse(0.033)
     assert first_run.microphone.verdict == "Say something"
     scene.engine.now_levels = FakeLevels(microphone=0.05)
-    scene.stage._pulse(0.033)
+    scene.stage.pulse(0.033)
     assert first_run.microphone.verdict == "It hears you"
 
 
 @pytest.fixture
-def program(qtbot: QtBot, qapp: QApplication, theme: Theme, opener: Opener, monkeypatch: pytest.MonkeyPatch):
+def program(
+    qtbot: QtBot, qapp: QApplication, theme: Theme, opener: Opener, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Start]:
     monkeypatch.setattr(Program, "_open_session", lambda _, settings, before: opener(settings, before))
     monkeypatch.setattr(qapp, "quit", lambda: None)
     made: list[Program] = []
@@ -227,7 +234,9 @@ def program(qtbot: QtBot, qapp: QApplication, theme: Theme, opener: Opener, monk
         one.finish()
 
 
-def test_the_program_opens_a_conversation_and_ends_it_when_the_window_closes(program, opener, qtbot) -> None:
+def test_the_program_opens_a_conversation_and_ends_it_when_the_window_closes(
+    program: Start, opener: Opener, qtbot: QtBot
+) -> None:
     started = program()
     qtbot.waitUntil(lambda: started.window.engine is not None)
     with qtbot.waitSignal(started.host.closed):
@@ -236,7 +245,7 @@ def test_the_program_opens_a_conversation_and_ends_it_when_the_window_closes(pro
     assert opener.opened[0].asked[-1] == ("close", None)
 
 
-def test_a_broken_settings_file_is_put_aside_and_told_of(program, qtbot) -> None:
+def test_a_broken_settings_file_is_put_aside_and_told_of(program: Start, qtbot: QtBot) -> None:
     config_folder().mkdir(parents=True, exist_ok=True)
     settings_path().write_text("audio = 3", "utf-8")
     started = program()
@@ -246,7 +255,7 @@ def test_a_broken_settings_file_is_put_aside_and_told_of(program, qtbot) -> None
     assert (config_folder() / "settings.broken.toml").exists()
 
 
-def test_settings_that_need_another_conversation_open_one(program, opener, qtbot) -> None:
+def test_settings_that_need_another_conversation_open_one(program: Start, opener: Opener, qtbot: QtBot) -> None:
     started = program()
     qtbot.waitUntil(lambda: started.window.engine is not None)
     opener.opened[0].apply = lambda settings: False
@@ -255,7 +264,7 @@ def test_settings_that_need_another_conversation_open_one(program, opener, qtbot
     assert ("close", None) in opener.opened[0].asked
 
 
-def test_a_crash_of_the_run_before_is_offered_as_a_report(program, qtbot) -> None:
+def test_a_crash_of_the_run_before_is_offered_as_a_report(program: Start, qtbot: QtBot) -> None:
     started = program("Fatal Python error: Segmentation fault")
     dialog = started.window.findChild(ReportDialog)
     assert dialog is not None

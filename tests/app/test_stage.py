@@ -32,7 +32,7 @@ def test_nothing_covers_eyes_or_mouth(scene: Scene, size: tuple[int, int]) -> No
     scene.window.resize(*size)
     scene.status(Status.SPEAKING)
     scene.engine.now_caption = FakeCaption(TWO_LINES)
-    scene.stage._pulse(0.033)
+    scene.stage.pulse(0.033)
     scene.window.toggle_overlay()
     stage = scene.stage
     for thing in (stage.pill, stage.bar, stage.caption, stage.overlay):
@@ -91,7 +91,7 @@ def test_a_tall_stage_loses_the_sides_and_never_the_top() -> None:
 
 def test_the_caption_moves_down_when_the_bar_leaves(scene: Scene) -> None:
     scene.engine.now_caption = FakeCaption("Hello.")
-    scene.stage._pulse(0.033)
+    scene.stage.pulse(0.033)
     above = scene.stage.caption.y()
     scene.stage.bar.recede()
     below = scene.stage.caption.y()
@@ -114,7 +114,7 @@ def test_the_bar_leaves_after_three_seconds_of_rest_and_comes_with_the_mouse(sce
 def test_the_bar_stays_while_a_control_has_the_focus(scene: Scene) -> None:
     bar = scene.stage.bar
     bar.mute.setFocus(Qt.FocusReason.TabFocusReason)
-    bar._recede_if_idle()
+    bar.recede_if_idle()
     assert not bar.away
 
 

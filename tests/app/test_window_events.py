@@ -188,21 +188,21 @@ def test_reconnecting_says_which_attempt(scene: Scene) -> None:
 def test_the_meter_follows_the_voice_that_sounds(scene: Scene) -> None:
     scene.engine.now_levels = FakeLevels(microphone=0.0, voice=0.1)
     scene.status(Status.SPEAKING)
-    scene.stage._pulse(0.033)
+    scene.stage.pulse(0.033)
     assert scene.stage.pill.meter.level == pytest.approx(0.75)
     scene.engine.now_levels = FakeLevels()
     for _ in range(9):
-        scene.stage._pulse(0.033)
+        scene.stage.pulse(0.033)
     assert scene.stage.pill.meter.level == 0
 
 
 def test_captions_show_what_sounds_and_can_be_switched_off(scene: Scene) -> None:
     scene.engine.now_caption = FakeCaption("First one: what made you want to work in a library?")
-    scene.stage._pulse(0.033)
+    scene.stage.pulse(0.033)
     assert scene.stage.caption.lines == ["First one: what made you want to work in a library?"]
     assert scene.stage.caption.isVisible()
     scene.window.apply(changed(scene.window.settings, "window", subtitles=False))
-    scene.stage._pulse(0.033)
+    scene.stage.pulse(0.033)
     assert not scene.stage.caption.isVisible()
 
 

@@ -248,6 +248,23 @@ APP = (
 LIMITS = (
     Fixed(
         (
+            r"\bdo you believe in\b|\bwho (?:should|shall|do) (?:i|you) vote\b",
+            r"\b(?:think|opinion|feel|believe)\b.*\b(?:about|on|of)\b.*\b(?:politics|politicians|religion|god|"
+            r"abortion|war|"
+            r"elections?|immigra\w+|islam|christian\w*|jew\w*|muslims?|trump|putin|israel|palestine|ukraine|russia)\b",
+        ),
+        ("I'm a program, so I leave such things to people. What do you believe?",),
+    ),
+    Fixed(
+        (r"\b(?:can|should) i (?:trust|believe|rely on) (?:you|that|this)\b|\bare you (?:sure|lying|certain)\b",),
+        ("I tell you what I know, but I'm a very small model. Check what matters.",),
+    ),
+    Fixed(
+        (r"^(?:please |can you |could you )*(?:count|spell|dance|imagine|pretend|act|draw)\b",),
+        ("That's not something I do well. Shall we just talk?",),
+    ),
+    Fixed(
+        (
             r"\b(?:weather|forecast|going to rain|raining|snowing|news|headlines|stock price|share price|exchange "
             r"rate)\b"
             r"(?=.*\b(?:today|tomorrow|now|like|outside|this|in|latest)\b)",

@@ -21,7 +21,8 @@ _TABLE = (
         re.compile(
             r"\b(?:sick|ill|hurts?|pain|aches?|headache|broken|broke|fell|fight|fought|argu\w+|fail\w*|late|"
             r"missed|cancel\w+|"
-            r"problems?|trouble|terrible|awful|horrible|bad|worst|sad|angry|afraid|worried|stress\w*|tired|loud|"
+            r"problems?|trouble|terrible|awful|horrible|bad|worst|sad|angry|afraid|worried|stress\w*|tired|hungry|"
+            r"thirsty|loud|"
             r"noisy|rude|"
             r"difficult|hard|annoy\w+|stuck|lost|alone|nobody|can not sleep|cold|flu|fever|debt|rent|war)\b"
         ),

@@ -56,13 +56,13 @@ COURTESY = (
         (
             rf"^(?:{_HELLO} )?(?:there |NAME )?(?:and )?how (?:are you|is it going|do you do|have you been|are things)"
             r"(?: doing)?(?: today| this \w+| NAME)*$",
-            rf"^(?:{_HELLO} )?(?:NAME )?(?:what is up|are you ok|how about you|and you)$",
+            rf"^(?:{_HELLO} )?(?:NAME )?(?:what is (?:up|new)|are you ok|how about you|and you)$",
         ),
         ("I'm well, thank you. How are you?", "All is well in here. And how are you?"),
     ),
     Fixed(
         (
-            r"^(?:i am |i feel )?(?:also |very |quite |pretty |doing |feeling )*(?:fine|good|great|well|ok|okay|"
+            r"^(?:i am |i feel )?(?:also |very |quite |pretty |doing |feeling )*(?:fine|good|great|well|"
             r"not bad)"
             r"(?: too)?(?: thanks| thank you)?(?: and you| how about you| what about you)?$",
         ),
@@ -82,6 +82,20 @@ COURTESY = (
             r"i (?:have to|must) go|so long|farewell)(?: now| NAME| then| soon| later| tomorrow)*$",
         ),
         ("Goodbye. It was good to talk with you.", "See you soon. I'll be right here."),
+    ),
+    Fixed(
+        (
+            r"^(?:hello )?(?:are you (?:still )?there|anybody there|can you hear me|(?:just )?(?:a )?test(?:ing)?(?: "
+            r"test)*)$",
+        ),
+        ("I'm here, and I'm listening.",),
+    ),
+    Fixed(
+        (r"\b(?:say|tell me) something (?:nice|kind|sweet)\b|\bcheer me up\b|\bcompliment me\b",),
+        (
+            "You took the time to talk with me today. I call that kind.",
+            "I'm glad you're here, as far as a program can be.",
+        ),
     ),
     Fixed(
         (

@@ -194,6 +194,8 @@ class _Sample:
 
     def user_said(self, text: str) -> None: ...
 
+    def worded(self) -> None: ...
+
     def speak(self, samples: Samples, text: str) -> bool:
         self._pieces.append(samples)
         return True

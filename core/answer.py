@@ -74,6 +74,9 @@ class Answer:
         self._marks.mark(self.turn.number, Step.RECOGNISED)
         self._report(UserWords(self.turn, text))
 
+    def worded(self) -> None:
+        self._marks.mark(self.turn.number, Step.FIRST_TEXT)
+
     def speak(self, samples: Samples, text: str) -> bool:
         if self.turn.cancelled:
             return False

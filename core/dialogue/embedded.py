@@ -239,6 +239,8 @@ class _Spoken:
         """Say `piece`, unless the answer is no longer wanted."""
         if not self.wanted():
             return
+        if not self.text:
+            self._reply.worded()
         samples = self._mouth.say(piece)
         text = piece if not self.text else " " + piece
         if self.wanted():

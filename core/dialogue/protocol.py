@@ -44,6 +44,10 @@ class Reply(Protocol):
         """The words of the person's spoken turn became known."""
         ...
 
+    def worded(self) -> None:
+        """The first words of the answer are known and their sound is being made: a mark for the latency figures."""
+        ...
+
     def speak(self, samples: Samples, text: str) -> bool:
         """Media samples (24 kHz mono float32) and the words they say; either may be empty. Waits while the track is
         full (asyncio callers use a thread). False when the turn is no longer wanted."""

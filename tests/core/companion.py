@@ -44,6 +44,9 @@ class KeptReply:
     error: LiveTalkError | None = None
     over: threading.Event = field(default_factory=threading.Event)
 
+    def worded(self) -> None:
+        pass
+
     def user_said(self, text: str) -> None:
         self.calls.append("user_said")
         self.words = text

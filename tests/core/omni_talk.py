@@ -55,6 +55,9 @@ class Heard:
         self._ended = threading.Event()
         self.began = threading.Event()
 
+    def worded(self) -> None:
+        pass
+
     def user_said(self, text: str) -> None:
         assert not self._ended.is_set()
         self.said = text

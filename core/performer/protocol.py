@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from core.media import Pixels, SpeechBlock
 
 
@@ -62,15 +64,19 @@ class Identity(Protocol):
 
 
 class Frames(Protocol):
-    """Frames on their way to host memory."""
+    """The frames of one block on their way to host memory, in consecutive pieces so that the first is seen sooner."""
 
     @property
     def ready(self) -> bool:
-        """Whether `wait` would return at once."""
+        """Whether asking for them would not wait for a device."""
+        ...
+
+    def pieces(self) -> Iterator[Pixels]:
+        """uint8 [n, h, w, 3] each, once it has arrived; the caller owns them. What is not asked for is not drawn."""
         ...
 
     def wait(self) -> Pixels:
-        """uint8 [n, h, w, 3], once they have arrived; the caller owns them."""
+        """The whole block, [n, h, w, 3]."""
         ...
 
 

@@ -31,15 +31,16 @@ _NEW_FACE_FRAMES = 8
 _MOST_FAILURES = 3
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """A block whose frames are on their way to the host."""
+@dataclass(eq=False)
+class _Act:
+    """A block from take to delivery. `delivered` media samples of it have been given away with their frames."""
 
     speech: SpeechBlock
-    frames: Frames
-    fade: int
-    started: float
-    imagined: float
+    frames: Frames | None = None
+    fade: int = 0
+    delivered: int = 0
+    imagine_s: float = 0.0
+    draw_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,7 @@ class Renderer:
         self._seed = seed
         self._next: Identity | None = None
         self._next_lock = threading.Lock()
-        self._on_its_way: _Drawn | None = None
-        self._acting: list[SpeechBlock] = []
+        self._acting: list[_Act] = []
         self._last_picture: Pixels = np.zeros((1, 1, 3), np.uint8)
         self._failures = 0
         self._fade = 0
@@ -104,7 +104,7 @@ class Renderer:
         try:
             while True:
                 if replaced := self._replacement():
-                    self._drain()
+                    self._finish_acting()
                     performance.close()
                     identity, self._fade = replaced, _NEW_FACE_FRAMES
                     performance = performer.open(identity, self._seed)
@@ -130,50 +130,61 @@ class Renderer:
         Raises:
             Closed: the track or the player was closed.
         """
-        block = self._take(performance.next_frames * self._samples_per_frame())
-        self._acting.append(block)
+        act = _Act(self._take(performance.next_frames * self._samples_per_frame()))
+        self._acting.append(act)
         started = self._now()
-        latents = performance.imagine(block)
-        imagined = self._now()
-        if self._unwanted(block):
+        latents = performance.imagine(act.speech)
+        act.imagine_s = self._now() - started
+        if self._unwanted(act.speech):
             performance.rewind()
-            self._acting.remove(block)
+            self._acting.remove(act)
             return
-        drawn = _Drawn(block, performance.draw(latents), self._fade, started, imagined)
+        act.frames, act.fade = performance.draw(latents), self._fade
         self._fade = 0
-        if drawn.frames.ready:
-            self._note_pace(drawn)
-        self._drain()
-        self._on_its_way = drawn
-        if drawn.frames.ready:
-            self._drain()
+        while len(self._acting) > (0 if act.frames.ready else 1):
+            self._deliver_act(self._acting[0])
 
     def _take(self, samples: int) -> SpeechBlock:
         """Before waiting for speech, the block that is on its way is waited for and delivered."""
         block = self._track.take(samples, wait=False)
         if block is None:
-            if self._on_its_way:
-                self._on_its_way.frames.wait()
-                self._note_pace(self._on_its_way)
-                self._drain()
+            self._finish_acting()
             block = self._track.take(samples)
         if block is None:
             raise AssertionError("a waiting take gave no block")
         return block
 
+    def _finish_acting(self) -> None:
+        while self._acting:
+            self._deliver_act(self._acting[0])
+
     def _unwanted(self, block: SpeechBlock) -> bool:
-        """An imagined block that is not worth drawing: its reply was cut, or it is idle and speech has come."""
+        """A block that is not worth drawing: its reply was cut, or it is idle and speech has come."""
         if block.turn is not None:
             return block.turn.cancelled
         return self._track.speech_ready
 
-    def _drain(self) -> None:
-        if drawn := self._on_its_way:
-            self._on_its_way = None
-            frames = drawn.frames.wait()
-            self._last_picture = frames[-1]
-            self._acting.remove(drawn.speech)
-            self._deliver(FrameBlock(drawn.speech.turn, frames, drawn.speech.samples), drawn.fade)
+    def _deliver_act(self, act: _Act) -> None:
+        """Give away piece after piece; the rest of a block that is no longer wanted is not even drawn."""
+        pieces = act.frames.pieces() if act.frames else iter(())
+        while True:
+            started = self._now()
+            pixels = next(pieces, None)
+            act.draw_s += self._now() - started
+            if pixels is None:
+                self._note_pace(act)
+                break
+            self._give(act, pixels)
+            if self._unwanted(act.speech):
+                break
+        self._acting.remove(act)
+
+    def _give(self, act: _Act, pixels: Pixels) -> None:
+        start = act.delivered
+        act.delivered += len(pixels) * self._samples_per_frame()
+        self._last_picture = pixels[-1]
+        self._deliver(FrameBlock(act.speech.turn, pixels, act.speech.samples[start : act.delivered]), act.fade)
+        act.fade = 0
 
     def _survives(self, performance: Performance) -> bool:
         """Run one step; False when the performer raised. Its speech is not lost: it plays over the last picture."""
@@ -193,12 +204,10 @@ class Renderer:
 
     def _stand_in(self) -> None:
         """Deliver what was being acted out over the last picture."""
-        self._on_its_way = None
         acting, self._acting = self._acting, []
-        for block in acting:
-            count = len(block.samples) // self._samples_per_frame()
-            frames = np.repeat(self._last_picture[None], count, axis=0)
-            self._deliver(FrameBlock(block.turn, frames, block.samples), 0)
+        for act in acting:
+            count = (len(act.speech.samples) - act.delivered) // self._samples_per_frame()
+            self._give(act, np.repeat(self._last_picture[None], count, axis=0))
 
     def _reopened(self, performer: Performer, identity: Identity, broken: Performance) -> Performance:
         self._emit(
@@ -220,14 +229,13 @@ class Renderer:
     def _samples_per_frame(self) -> int:
         return self.performer.result().spec.samples_per_frame
 
-    def _note_pace(self, drawn: _Drawn) -> None:
-        """Learn how long a block takes from take to frames; the track renders silence that much ahead."""
-        imagine_s, draw_s = drawn.imagined - drawn.started, self._now() - drawn.imagined
+    def _note_pace(self, act: _Act) -> None:
+        """Learn how long a block takes to imagine and draw; the track renders silence that much ahead."""
         rate = self.performer.result().spec.sample_rate
         fresh = 1.0 if self.pace.block_s == 0.0 else _SMOOTHING
         self.pace = Pace(
-            (1 - fresh) * self.pace.imagine_s + fresh * imagine_s,
-            (1 - fresh) * self.pace.draw_s + fresh * draw_s,
-            len(drawn.speech.samples) / rate,
+            (1 - fresh) * self.pace.imagine_s + fresh * act.imagine_s,
+            (1 - fresh) * self.pace.draw_s + fresh * act.draw_s,
+            len(act.speech.samples) / rate,
         )
         self._track.lead = int((self.pace.imagine_s + self.pace.draw_s + _MARGIN_S) * rate)

@@ -68,10 +68,10 @@ class Player:
     the stock shrank, so that whoever renders just in time can look again.
     """
 
-    def __init__(self, media: MediaFormat, clock: SampleClock, capacity_blocks: int = 2) -> None:
+    def __init__(self, media: MediaFormat, clock: SampleClock, capacity_s: float = 0.96) -> None:
         self._media = media
         self._clock = clock
-        self._capacity = capacity_blocks
+        self._capacity = round(capacity_s * media.sample_rate)
         self._queue: deque[_Head] = deque()
         self._coming: deque[TimedFrame] = deque()
         self._spans: deque[_Span] = deque(maxlen=_KEPT_SPANS)
@@ -100,7 +100,7 @@ class Player:
         with self._changed:
             if block.turn is not None:
                 self._drop_idle()
-            self._changed.wait_for(lambda: self._closed or _stale(block) or len(self._queue) < self._capacity)
+            self._changed.wait_for(lambda: self._closed or _stale(block) or self._has_room(block))
             if self._closed:
                 raise Closed
             if _stale(block):
@@ -211,6 +211,9 @@ class Player:
 
     def _stock(self) -> int:
         return sum(len(head.block.audio) - head.played for head in self._queue)
+
+    def _has_room(self, block: FrameBlock) -> bool:
+        return not self._queue or self._stock() + len(block.audio) <= self._capacity
 
     def _drop_idle(self) -> None:
         kept = deque(head for head in self._queue if head.block.turn is not None)

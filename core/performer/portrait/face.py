@@ -32,3 +32,10 @@ class FaceMotion:
 
     def __len__(self) -> int:
         return len(self.displacement)
+
+    def part(self, start: int, stop: int) -> FaceMotion:
+        """Frames [start, stop) of it."""
+        pick = slice(start, stop)
+        return FaceMotion(
+            self.displacement[pick], self.rotation[pick], self.shift[pick], self.lids[pick], self.gaze[pick]
+        )

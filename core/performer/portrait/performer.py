@@ -20,6 +20,7 @@ from core.performer.portrait.weights import load_weights
 from core.performer.protocol import LatentBlock, PerformerSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import Tensor
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from core.performer.protocol import Frames, Identity
 
 _MOST_AMOUNT = 1.0
+_PIECE_FRAMES = 4
+"""Frames that are painted before any of them is seen."""
 _LARGEST_TURN = np.radians(6.0)
 """Of a portrait's own pose that is told to the model; it has learned from little more."""
 _CLOSE_BEGINS, _CLOSE_FULL = 0.03, 0.09
@@ -102,7 +105,7 @@ class PortraitPerformance:
         """Frames of the block; blocks are drawn once, in the order they were imagined."""
         assert latents.index == self._drawn, f"block {latents.index} drawn when {self._drawn} was due"
         self._drawn += 1
-        return _Painted(self._painter.paint(self.motion(latents.latents)))
+        return _Painted(self._painter, self.motion(latents.latents))
 
     def motion(self, latents: Tensor) -> FaceMotion:
         """What the painter is told for a block's latents."""
@@ -169,8 +172,15 @@ def resting_curves(identity: PortraitIdentity) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Painted:
-    pixels: Pixels
+    """Frames that are painted when they are asked for."""
+
+    painter: PortraitPainter
+    motion: FaceMotion
     ready: bool = True
 
+    def pieces(self) -> Iterator[Pixels]:
+        for start in range(0, len(self.motion), _PIECE_FRAMES):
+            yield self.painter.paint(self.motion.part(start, start + _PIECE_FRAMES))
+
     def wait(self) -> Pixels:
-        return self.pixels
+        return np.concatenate(list(self.pieces()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
@@ -214,7 +214,10 @@ class ControlBar(Float):
 
     def somebody_spoke(self) -> None:
         """From now on it leaves after the usual rest."""
-        self._rest.setInterval(self.REST_MS)
+        self.rest_after(self.REST_MS)
+
+    def rest_after(self, rest_ms: int) -> None:
+        self._rest.setInterval(rest_ms)
 
     def set_compact(self, compact: bool) -> None:
         """Four controls in the compact window, all of them otherwise."""
@@ -275,6 +278,11 @@ class ControlBar(Float):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         event.accept()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LayoutDirectionChange:
+            self.set_compact(self._compact)
 
     def _put(self, button: QWidget, middle: int) -> None:
         if self.layoutDirection() == Qt.LayoutDirection.RightToLeft:

@@ -34,6 +34,7 @@ from app.settings_keeper import SettingsKeeper
 from app.sheets import Sheets
 from app.single_instance import SingleInstance
 from app.theme import ASSETS, Theme
+from app.video_view import RasterView
 from app.window_state import WindowState
 from core.errors import LiveTalkError, Problem, SettingsError
 from core.events import Failed, Status, StatusChanged
@@ -114,6 +115,8 @@ class Program(QObject):
             self._show_report(with_versions(self._left_behind), earlier=True)
         if self._trouble is not None:
             self._reporter.receive(Failed.of(self._trouble))
+        if isinstance(self.window.stage.view, RasterView) and self.window.stage.view.opengl_missing:
+            self._reporter.receive(self._no_opengl())
         self.host.open(self.window.settings)
 
     def finish(self) -> None:
@@ -204,6 +207,13 @@ class Program(QObject):
             else:
                 self._file = path
             return Settings(), error
+
+    def _no_opengl(self) -> Failed:
+        return Failed(
+            Problem.NO_OPENGL,
+            self.tr("This computer has no OpenGL, so the picture is drawn without it."),
+            self.tr("It looks the same. A graphics driver would save some work."),
+        )
 
     def _know_file(self, path: Path) -> None:
         self._file = path

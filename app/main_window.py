@@ -128,7 +128,7 @@ class MainWindow(QMainWindow):
         if old.window.raster != settings.window.raster:
             self.stage.replace_view(make_view(self.stage, settings.window.raster))
         if old.window.always_on_top != settings.window.always_on_top and self.stage.mode is Mode.WINDOW:
-            self._set_flag(Qt.WindowType.WindowStaysOnTopHint, settings.window.always_on_top)
+            self._set_flags(settings.window.always_on_top)
         self._show_settings()
         self.settings_changed.emit(settings)
 
@@ -237,9 +237,7 @@ class MainWindow(QMainWindow):
         self._panel_part = 0.0 if going else float(self._docked_open and self._before_compact.width() >= NARROW)
         self.stage.set_mode(Mode.COMPACT if going else Mode.WINDOW)
         self.setMinimumSize(*((200, 200) if going else SMALLEST))
-        on_top = going or self._settings.window.always_on_top
-        self.setWindowFlag(Qt.WindowType.FramelessWindowHint, going)
-        self._set_flag(Qt.WindowType.WindowStaysOnTopHint, on_top)
+        self._set_flags(going or self._settings.window.always_on_top, frameless=going)
         self.setGeometry(self._compact_place(screen) if going else self._before_compact)
         self._compact_frame.enable(going)
         self._arrange()
@@ -431,10 +429,14 @@ class MainWindow(QMainWindow):
         room = self.screen().availableGeometry()
         return QRect(room.right() - USUAL - 40, room.top() + 60, USUAL, USUAL)
 
-    def _set_flag(self, flag: Qt.WindowType, on: bool) -> None:
+    def _set_flags(self, on_top: bool, frameless: bool = False) -> None:
         """Changing a window's flags hides it."""
         shown = self.isVisible()
-        self.setWindowFlag(flag, on)
+        kind = Qt.WindowType
+        flags = self.windowFlags() & ~(kind.WindowStaysOnTopHint | kind.FramelessWindowHint)
+        flags |= kind.WindowStaysOnTopHint if on_top else kind.Widget
+        flags |= kind.FramelessWindowHint if frameless else kind.Widget
+        self.setWindowFlags(flags)
         if shown:
             self.show()
             self.activateWindow()

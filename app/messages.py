@@ -72,13 +72,15 @@ _OFFERS: dict[Problem, tuple[Offer, ...]] = {
     Problem.PICTURE_REFUSED: (_TRY_ANOTHER,),
     Problem.PICTURE_UNREADABLE: (_TRY_ANOTHER,),
     Problem.PICTURE_RESTARTED: (),
+    Problem.NO_OPENGL: (),
     Problem.DISK_FULL: (_SHOW_FILE, _FOLDER),
     Problem.FOLDER_UNWRITABLE: (_FOLDER,),
     Problem.RECORDING_FAILED: (_SHOW_FILE, _FOLDER),
     Problem.SETTINGS_BROKEN: (_SHOW_FILE,),
     Problem.SETTINGS_NEWER: (_SHOW_FILE,),
 }
-"""What may be done about each problem; OK where nothing is listed."""
+"""What may be done about each problem. Without an offer it is a notice that leaves by itself; where a problem is not
+listed, OK."""
 _NOT_GRAVE = {
     Problem.DEVICE_LOST,
     Problem.PICTURE_RESTARTED,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _EVERY_MS = 500
 _TURNS = 24
 SPOKEN_GOAL_S = 1.3
-TYPED_GOAL_S = 0.8
 
 
 class Overlay(Float):

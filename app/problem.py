@@ -103,6 +103,8 @@ class ProblemCard(Float):
     def fit(self, room: int) -> None:
         """Take the size its words need within `room` px of width."""
         self.setFixedWidth(min(MAX_WIDTH + max(0, px(14) - 14) * 20, room))
+        rtl = self.layoutDirection() == Qt.LayoutDirection.RightToLeft
+        self._column.setContentsMargins(10 if rtl else 56, 15, 56 if rtl else 10, 16)
         for child in self.findChildren(QWidget):
             child.ensurePolished()
         self._column.invalidate()
@@ -121,7 +123,6 @@ class ProblemCard(Float):
     def _lay_out(self) -> None:
         self._detail.setProperty("glass", "true")
         outer = self._column
-        outer.setContentsMargins(56, 15, 10, 16)
         outer.setSpacing(0)
         outer.addWidget(self._title)
         outer.addSpacing(6)

@@ -101,6 +101,7 @@ class Reporter(QObject):
     def _receive_rare(self, event: SessionEvent) -> None:
         match event:
             case Crashed():
+                self._status(StatusChanged(Status.STOPPED))
                 self._stage.show_problem(message_for_crash(event))
             case AvatarChanged():
                 self._stage.view.pictures.expect_another()

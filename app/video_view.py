@@ -278,6 +278,8 @@ class RasterView(QWidget):
         super().__init__(parent)
         self.pictures = Pictures()
         self._composed: QImage | None = None
+        self.opengl_missing = False
+        """Nobody chose this view: the system has no OpenGL."""
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
 
     def show_frame(self, frame: TimedFrame | None) -> bool:
@@ -366,13 +368,17 @@ def make_view(parent: QWidget | None, raster: bool) -> VideoView:
     Args:
         raster: the person asked for painting without OpenGL.
     """
-    renderer = "" if raster else opengl_renderer(parent)
-    if not renderer or any(name in renderer.lower() for name in _SOFTWARE):
+    if raster:
         return RasterView(parent)
+    renderer = opengl_renderer()
+    if not renderer or any(name in renderer.lower() for name in _SOFTWARE):
+        view = RasterView(parent)
+        view.opengl_missing = not renderer
+        return view
     return GlView(parent)
 
 
-def opengl_renderer(parent: QWidget | None = None) -> str:
+def opengl_renderer() -> str:
     """The name of what draws OpenGL here, empty when nothing does."""
     context = QOpenGLContext()
     context.setFormat(QSurfaceFormat.defaultFormat())

@@ -101,9 +101,8 @@ def test_the_caption_moves_down_when_the_bar_leaves(scene: Scene) -> None:
 
 def test_the_bar_leaves_after_three_seconds_of_rest_and_comes_with_the_mouse(scene: Scene, qtbot: QtBot) -> None:
     bar = scene.stage.bar
-    bar.somebody_spoke()
     assert bar.REST_MS == 3000
-    bar._rest.setInterval(20)
+    bar.rest_after(20)
     bar.wake()
     qtbot.waitUntil(lambda: bar.away)
     assert bar.testAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -131,6 +130,7 @@ def test_full_screen_leaves_the_picture_alone(scene: Scene) -> None:
 
 def test_the_compact_window_shows_its_controls_only_while_the_mouse_is_on_it(scene: Scene) -> None:
     scene.window.toggle_compact()
+    scene.stage.leaveEvent(None)
     assert scene.stage.bar.away
     assert scene.stage.pill.chip
     assert (scene.stage.pill.width(), scene.stage.pill.height()) == (30, 30)

@@ -165,7 +165,7 @@ def test_software_opengl_counts_as_none(qtbot: QtBot, theme: Theme, monkeypatch:
     qtbot.addWidget(holder)
     names = {"llvmpipe (LLVM 15.0.6, 256 bits)": RasterView, "": RasterView, "Mesa Intel(R) UHD 620": GlView}
     for name, expected in names.items():
-        monkeypatch.setattr("app.video_view.opengl_renderer", lambda _, name=name: name)
+        monkeypatch.setattr("app.video_view.opengl_renderer", lambda name=name: name)
         assert isinstance(make_view(holder, raster=False), expected), name
 
 

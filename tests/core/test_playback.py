@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,7 +14,12 @@ from core.media import FrameBlock, MediaFormat, SpeechSegment, Turn
 from core.performer.renderer import Renderer
 from core.performer.track import SpeechTrack
 from core.playback.player import Player
-from tests.fakes import PER_FRAME, RATE, Events, PaintingPerformer, level_of, tone
+from tests.fakes import PER_FRAME, RATE, Events, HostFrames, PaintingPerformer, level_of, tone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.performer.protocol import LatentBlock
 
 MEDIA = MediaFormat()
 BLOCK = 12 * PER_FRAME
@@ -188,6 +194,28 @@ def test_idle_that_was_imagined_is_rewound_when_speech_arrives(rig: Rig) -> None
     rig.renderer.step(rig.performance)
     assert rig.performance.rewound == 1
     assert rig.player.stock == 0
+
+
+def test_idle_that_is_being_painted_is_left_when_speech_arrives(rig: Rig) -> None:
+    rig.crank(0.2)
+    painted: list[str] = []
+
+    def draw(latents: LatentBlock) -> HostFrames:
+        frames = type(rig.performance).draw(rig.performance, latents)
+
+        class Watched(HostFrames):
+            def pieces(self) -> Iterator[np.ndarray]:
+                for piece in frames.pieces():
+                    painted.append("idle" if latents.speech.turn is None else "speech")
+                    if len(painted) == 1:
+                        rig.say(Turn(1, "hi"), 0.48)
+                    yield piece
+
+        return Watched(frames.pixels)
+
+    rig.performance.draw = draw
+    rig.crank(0.6)
+    assert painted[:4] == ["idle", "speech", "speech", "speech"]
 
 
 def test_the_picture_fades_where_idle_was_cut_short(rig: Rig) -> None:

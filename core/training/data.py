@@ -83,7 +83,7 @@ class Stream:
 
 
 class StreamMaker:
-    """Makes streams, the same ones for the same seed."""
+    """Makes streams, the same ones for the same seed but for the flutter that espeak-ng gives its voices."""
 
     def __init__(self, recipe: DataRecipe, rig: Rig, hearing: Hearing) -> None:
         self._recipe, self._rig, self._hearing = recipe, rig, hearing

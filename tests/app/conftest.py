@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
+    from app.video_view import VideoView
     from core.media import Pixels
 
 NOON = datetime(2026, 11, 21, 12, 0)
@@ -42,10 +43,10 @@ def theme(qapp: QApplication) -> Theme:
 class Scene:
     """A shown window of 1280 x 800 in which nothing moves by itself, its engine, and the reporter that feeds it."""
 
-    def __init__(self, folder: Path, settings: Settings | None = None) -> None:
+    def __init__(self, folder: Path, settings: Settings | None = None, view: VideoView | None = None) -> None:
         still = settings or changed(Settings(), "window", reduce_motion=True, greeted=True)
         self.state = WindowState(folder)
-        self.window = MainWindow(still, self.state, RasterView())
+        self.window = MainWindow(still, self.state, view or RasterView())
         self.stage = self.window.stage
         self.engine = FakeEngine(pattern())
         self.reporter = Reporter(self.window, lambda: NOON)

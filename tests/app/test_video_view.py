@@ -11,10 +11,12 @@ from PySide6.QtWidgets import QApplication, QWidget
 from app.picture import differ, edges_of
 from app.video_view import GlView, Pictures, RasterView, make_view
 from core.media import TimedFrame
-from tests.app.conftest import pattern
+from core.settings import changed
+from tests.app.conftest import Scene, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pytestqt.qtbot import QtBot
 
@@ -157,6 +159,30 @@ def test_a_screen_without_opengl_gets_the_painted_view(qtbot: QtBot, theme: Them
     holder = QWidget()
     qtbot.addWidget(holder)
     assert isinstance(make_view(holder, raster=True), RasterView)
+
+
+@pytest.mark.window
+def test_the_picture_stays_when_the_window_is_made_anew_for_compact(qtbot: QtBot, theme: Theme, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, view=GlView())
+    qtbot.addWidget(scene.window)
+    scene.stage.beat()
+    scene.window.toggle_compact()
+    for side in (340, 300):
+        scene.window.resize(side, side)
+        qtbot.waitUntil(lambda side=side: scene.stage.view.width() == side)
+        assert np.ptp(shown_by(scene.stage.view)) > 60
+    scene.window.toggle_compact()
+    qtbot.waitUntil(lambda: scene.stage.view.width() > 340)
+    assert np.ptp(shown_by(scene.stage.view)) > 60
+    scene.window.attach(None)
+    scene.window.close()
+
+
+def test_the_picture_stays_when_it_is_drawn_by_other_means(scene: Scene) -> None:
+    scene.stage.beat()
+    before = shown_by(scene.stage.view)
+    scene.window.apply(changed(scene.window.settings, "window", raster=True))
+    assert np.array_equal(shown_by(scene.stage.view), before)
 
 
 @pytest.mark.window

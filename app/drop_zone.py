@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPainter, QPen
 
 from app.floating import Float
 from app.icons import paint_icon
@@ -26,12 +26,38 @@ def dragged_picture(data: QMimeData) -> str:
 
 
 class DropZone(Float):
-    """Covers the whole window while it is shown."""
+    """Takes what is dragged over `window` and covers `parent` meanwhile; `dropped` is the path of the picture."""
 
-    def __init__(self, parent: QWidget) -> None:
+    dropped = Signal(str)
+
+    def __init__(self, parent: QWidget, window: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
+        window.setAcceptDrops(True)
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QDragEnterEvent):
+            return self._enter(event)
+        if isinstance(event, QDragLeaveEvent):
+            self.hide()
+            return True
+        if isinstance(event, QDropEvent) and event.type() == QEvent.Type.Drop:
+            self.hide()
+            event.acceptProposedAction()
+            self.dropped.emit(dragged_picture(event.mimeData()))
+            return True
+        return False
+
+    def _enter(self, event: QDragEnterEvent) -> bool:
+        if not dragged_picture(event.mimeData()):
+            return False
+        event.acceptProposedAction()
+        self.setGeometry(self.parentWidget().rect())  # pyright: ignore[reportOptionalMemberAccess] - made with one
+        self.raise_()
+        self.show()
+        return True
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -7,24 +7,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Property, QEvent, QObject, QPoint, QRect, Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QApplication,
-    QComboBox,
-    QFileDialog,
-    QLineEdit,
-    QMainWindow,
-    QPlainTextEdit,
-    QTextEdit,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QWidget
 
 from app.actions import add_actions, context_menu
 from app.compact import USUAL, CompactFrame
-from app.controls import BarButton, Microphone, Recording
-from app.drop_zone import PICTURES, DropZone, dragged_picture
+from app.controls import Microphone, Recording
+from app.drop_zone import PICTURES, DropZone
 from app.floating import animate
+from app.hold import HoldToSpeak
 from app.messages import Action, message_for
 from app.stage import Mode, Stage
 from app.transcript import Panel
@@ -37,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
+    from PySide6.QtGui import QCloseEvent, QResizeEvent
 
     from app.engine import Engine
     from app.video_view import VideoView
@@ -87,7 +77,6 @@ class MainWindow(QMainWindow):
         self._docked_open = state.panel(_screen_name(self))
         self._floating_open = False
         self._panel_part = 1.0 if self._docked_open else 0.0
-        self._held = False
         self._recording = Recording.IDLE
         self.measured: deque[TurnMeasured] = deque(maxlen=24)
         """How long the stages of the last turns took."""
@@ -96,13 +85,15 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(body)
         self.stage = Stage(view or make_view(body, settings.window.raster), body)
         self.panel = Panel(body)
-        self._drop_zone = DropZone(body)
+        self._drop_zone = DropZone(body, self)
+        self._drop_zone.dropped.connect(self.use_picture)
+        self._speaking = HoldToSpeak(self)
+        self._speaking.held.connect(self._hold)
         self.actions_by_name = add_actions(self, self._deeds())
         self._compact_frame = CompactFrame(self, self.stage)
         self._connect()
         self._order_focus()
         self.setMinimumSize(*SMALLEST)
-        self.setAcceptDrops(True)
         self.setWindowTitle(self.tr("LiveTalk"))
         self._show_settings()
         self.show_recording(Recording.IDLE)
@@ -277,32 +268,13 @@ class MainWindow(QMainWindow):
         moved = kind in (QEvent.Type.MouseMove, QEvent.Type.KeyPress)
         if moved and isinstance(watched, QWidget) and watched.window() is self:
             self.stage.activity()
-        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Space and watched is self.windowHandle():
-            return self._space(event)
-        if kind == QEvent.Type.WindowDeactivate and watched is self:
-            self._hold(False)
-        return super().eventFilter(watched, event)
+        return self._speaking.takes(watched, event) or super().eventFilter(watched, event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if self.stage.mode is Mode.WINDOW:
             self._panel_part = 1.0 if self.panel_open else 0.0
         self._arrange()
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dragged_picture(event.mimeData()):
-            event.acceptProposedAction()
-            self._drop_zone.setGeometry(self._body.rect())
-            self._drop_zone.raise_()
-            self._drop_zone.show()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self._drop_zone.hide()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self._drop_zone.hide()
-        event.acceptProposedAction()
-        self.use_picture(dragged_picture(event.mimeData()))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.stage.mode is Mode.WINDOW:
@@ -475,26 +447,9 @@ class MainWindow(QMainWindow):
     def _change_volume(self, by: float) -> None:
         self._change("audio", volume=min(1.0, max(0.0, round(self._settings.audio.volume + by, 2))))
 
-    def _space(self, event: QKeyEvent) -> bool:
-        """Space held speaks, unless the focus is where Space means something else."""
-        focus = self.focusWidget()
-        typing = isinstance(focus, QLineEdit | QPlainTextEdit | QTextEdit | QComboBox)
-        pressing = isinstance(focus, QAbstractButton) and not isinstance(focus, BarButton)
-        if event.type() == QEvent.Type.KeyRelease and self._held:
-            if not event.isAutoRepeat():
-                self._hold(False)
-            return True
-        if typing or pressing or event.modifiers() != Qt.KeyboardModifier.NoModifier:
-            return False
-        if event.type() == QEvent.Type.KeyPress and not event.isAutoRepeat():
-            self._hold(True)
-        return event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease)
-
     def _hold(self, pressed: bool) -> None:
-        if pressed == self._held or self._engine is None:
-            return
-        self._held = pressed
-        self._engine.hold(pressed)
+        if self._engine is not None:
+            self._engine.hold(pressed)
         microphone = self.stage.bar.microphone
         if microphone.state is not Microphone.NONE:
             idle = Microphone.ON if self._settings.audio.microphone_on else Microphone.OFF

@@ -26,7 +26,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Tests have folders of their own, but the models are too large to be fetched again for each.
 os.environ.setdefault("LIVETALK_MODELS", str(models_folder()))
-for name in ENVIRONMENT:
+# Nobody's own keyring is read or asked to unlock.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+for name in (*ENVIRONMENT, "LIVETALK_API_KEY"):
     os.environ.pop(name, None)
 
 

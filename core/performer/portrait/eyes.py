@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.performer.portrait.imaging import blurred, grey, sampled
+from core.performer.portrait.imaging import blurred, doubled, grey, paired, sampled
 from core.performer.portrait.mesh import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 
 if TYPE_CHECKING:
@@ -43,20 +43,19 @@ class Eyes:
     """Both eyes of one portrait. Renderer thread only."""
 
     def __init__(self, identity: PortraitIdentity) -> None:
+        self._rest = doubled(identity.picture)
+        self._picture = self._rest.copy()
         self._eyes = [_Eye(identity, RIGHT_EYE, RIGHT_BROW), _Eye(identity, LEFT_EYE, LEFT_BROW)]
 
-    def paint(self, picture: Pixels, lids: Floats, gaze: Floats) -> list[tuple[slice, slice]]:
-        """Draw the eyes into the resting `picture`, in place: `lids` [2] and `gaze` [2] as in `FaceMotion`.
-
-        Returns:
-            The rows and columns that were drawn.
-        """
-        drawn: list[tuple[slice, slice]] = []
+    def opened(self, lids: Floats, gaze: Floats) -> Pixels:
+        """The resting picture, doubled, with its eyes as they are wanted: `lids` [2] and `gaze` [2] as in
+        `FaceMotion`. It is valid until the next call."""
         for eye, closed in zip(self._eyes, lids, strict=True):
-            if abs(closed) > STILL or np.abs(gaze).max() > STILL:
-                eye.paint(picture, float(closed), gaze)
-                drawn.append(eye.part)
-        return drawn
+            rows, columns = eye.part
+            part = np.s_[2 * rows.start : 2 * rows.stop - 1, 2 * columns.start : 2 * columns.stop - 1]
+            moved = abs(closed) > STILL or np.abs(gaze).max() > STILL
+            self._picture[part] = doubled(eye.painted(float(closed), gaze)) if moved else self._rest[part]
+        return self._picture
 
 
 class _Eye:
@@ -80,58 +79,53 @@ class _Eye:
         self._lower = _edge(self._x[0], lower)[None]
         under_brow = _edge(self._x[0], identity.landmarks[list(brow), :2])[None] + BROW * width
         fold = np.clip(self._upper - under_brow, LEAST_FOLD * width, FOLD * width)
-        self._fold = -blurred(fold, 0.08 * width)
-        self._pouch = np.full_like(self._fold, POUCH * width)
+        rigid = RIGID_EDGE * width
+        self._over = _Lid(self._y, self._upper, -blurred(fold, 0.08 * width), rigid)
+        self._under = _Lid(self._y, self._lower, np.full_like(fold, POUCH * width), rigid)
         across = np.clip((self._x - upper[0, 0]) / max(upper[-1, 0] - upper[0, 0], 1.0), 0, 1)
         self._bow = np.sqrt(np.maximum(0, 4 * across * (1 - across)))  # 0 at and beyond the corners
         self._lash = LASHES * width * self._bow
         self._inset_upper = np.minimum(self._upper + self._lash, (self._upper + self._lower) / 2)
         self._inset_lower = np.maximum(self._lower - 0.3 * self._lash, (self._upper + self._lower) / 2)
+        self._open = self._lower - self._upper
+        meeting = np.maximum(1.5 - self._bow, 0.5)  # beyond the corners nothing shows between the lids
+        self._meeting = meeting - self._inset_lower
+        self._columns = np.repeat(2 * (self._x - self._corner[0]), bottom - top, axis=0)
+        self._doubled = doubled(self._rest)
         self._iris = self._find_iris(upper, lower)
         self._ball = self._without_lids()
 
-    def paint(self, picture: Pixels, closed: float, gaze: Floats) -> None:
+    def painted(self, closed: float, gaze: Floats) -> Pixels:
+        """The eye and its surroundings, `part` of the picture."""
         closed = float(np.clip(closed, WIDEST, 1))
-        travel = (self._lower - self._upper) * closed
+        travel = self._open * closed
         upper_down = travel * (UPPER_SHARE if closed > 0 else 1.0)
         lower_up = travel * (1 - UPPER_SHARE) if closed > 0 else 0 * travel
-        over = self._layer(self._upper, upper_down, self._fold)
-        under = self._layer(self._lower, -lower_up, self._pouch)
-        ball = self._turned(gaze)
-        lid_over = np.clip(self._inset_upper - over + 0.5, 0, 1)[..., None]
-        meeting = 1.5 - self._bow  # beyond the corners nothing shows between the lids
-        lid_under = np.clip(under - self._inset_lower + np.maximum(meeting, 0.5), 0, 1)[..., None]
-        x = np.broadcast_to(self._x - self._corner[0], over.shape)
-        upper_skin = sampled(self._rest, np.dstack([x, over - self._corner[1]]), cubic=True)
-        lower_skin = sampled(self._rest, np.dstack([x, under - self._corner[1]]), cubic=True)
-        shade = 1 - 0.25 * np.clip(closed, 0, 1) * (
-            1 - np.clip((self._inset_upper + upper_down + 3 - self._y) / -6, 0, 1)
-        )
-        seen = ball * shade[..., None]
-        seen += (lower_skin - seen) * lid_under
-        seen += (upper_skin - seen) * lid_over
-        picture[self.part] = np.clip(seen + 0.5, 0, 255).astype(np.uint8)
+        over, under = self._over.rows(upper_down), self._under.rows(-lower_up)
+        lid_over = np.clip(self._inset_upper + 0.5 - over, 0, 1)[..., None]
+        lid_under = np.clip(under + self._meeting, 0, 1)[..., None]
+        seen = self._turned(gaze).astype(np.float32)
+        if closed > 0:
+            shaded = np.clip((self._y - (9 + self._inset_upper + upper_down)) * (1 / 6), -1, 0)
+            seen *= (1 + 0.25 * closed * shaded)[..., None]
+        seen += (self._skin(under) - seen) * lid_under
+        seen += (self._skin(over) - seen) * lid_over
+        return np.clip(seen + 0.5, 0, 255).astype(np.uint8)
 
-    def _layer(self, edge: Floats, travel: Floats, reach: Floats) -> Floats:
-        """Source rows of a lid whose `edge` went `travel` px: beside the edge rigid, then stretched up to `reach`."""
-        anchor = edge + reach
-        sign = np.sign(reach)
-        rigid = RIGID_EDGE * self._width * sign
-        near, moved = edge + rigid, edge + rigid + travel
-        share = (self._y - anchor) / np.where(np.abs(moved - anchor) < 1, sign * -1.0, moved - anchor)
-        stretched = anchor + share * (near - anchor)
-        source = np.where((self._y - moved) * sign < 0, self._y - travel, stretched)
-        return np.where((self._y - anchor) * sign > 0, self._y, source).astype(np.float32)
+    def _skin(self, rows: Floats) -> Pixels:
+        """The resting picture with every pixel taken from its own column, at `rows`."""
+        return sampled(self._doubled, paired(self._columns, 2 * (rows - self._corner[1])))
 
-    def _turned(self, gaze: Floats) -> Floats:
+    def _turned(self, gaze: Floats) -> Pixels:
         """The eyeball with its iris moved by `gaze` eye widths."""
         shift = np.clip(gaze, -MAX_GAZE, MAX_GAZE) * self._width
         away = np.abs(self._x - shift[0] - self._iris[0]) / self._width
         rigid = 1 - np.clip((away - IRIS) / (0.5 - IRIS), 0, 1)
         rigid = rigid * rigid * (3 - 2 * rigid)
-        x = np.broadcast_to(self._x - shift[0] * rigid - self._corner[0], self._ball.shape[:2])
-        y = np.broadcast_to(self._y - shift[1] * rigid - self._corner[1], self._ball.shape[:2])
-        return sampled(self._ball, np.dstack([x, y]))
+        height = self._rest.shape[0]
+        x = np.repeat(self._x - shift[0] * rigid - self._corner[0], height, axis=0)
+        y = self._y - (shift[1] * rigid + self._corner[1])
+        return sampled(self._ball, paired(x, y))
 
     def _find_iris(self, upper: Floats, lower: Floats) -> Floats:
         """The middle of the dark part of the opening."""
@@ -148,7 +142,7 @@ class _Eye:
             return centre
         return np.array([(dark * self._x).sum() / weight, (dark * self._y).sum() / weight], np.float32)
 
-    def _without_lids(self) -> Floats:
+    def _without_lids(self) -> Pixels:
         """The eyeball as far as it can be guessed where the lids cover it: each column goes on as it ends."""
         x = np.broadcast_to(self._x - self._corner[0], self._rest.shape[:2]).astype(np.float32)
         margin = np.minimum(1.0, 0.3 * (self._lower - self._upper))
@@ -156,7 +150,35 @@ class _Eye:
         ball = sampled(self._rest, np.dstack([x, y - self._corner[1]])).astype(np.float32)
         beyond = np.abs(self._y - y)[..., None]
         spread = blurred(ball, 0.03 * self._width)
-        return ball + (spread - ball) * np.clip(beyond / 4, 0, 1)
+        return (ball + (spread - ball) * np.clip(beyond / 4, 0, 1) + 0.5).astype(np.uint8)
+
+
+class _Lid:
+    """A lid whose skin goes with its edge: rigid beside the edge, then stretched as far as it reaches.
+
+    Args:
+        y: [h, 1] rows of the part.
+        edge: [1, w] y of the lid's edge in every column.
+        reach: [1, w] px from there to where the skin stays, negative upward.
+        rigid: px beside the edge that do not stretch.
+    """
+
+    def __init__(self, y: Floats, edge: Floats, reach: Floats, rigid: float) -> None:
+        self._sign = np.sign(reach)
+        self._anchor = edge + reach
+        self._near = edge + rigid * self._sign
+        self._y = y
+        self._from_anchor = y - self._anchor
+        self._kept = self._from_anchor * self._sign > 0
+
+    def rows(self, travel: Floats) -> Floats:
+        """Source rows [h, w] once the edge went `travel` [1, w] px."""
+        length = self._near + travel - self._anchor
+        length = np.where(np.abs(length) < 1, -self._sign, length)
+        stretched = self._from_anchor * ((self._near - self._anchor) / length) + self._anchor
+        rigid = (self._y - (self._near + travel)) * self._sign < 0
+        source = np.where(rigid, self._y - travel, stretched)
+        return np.where(self._kept, self._y, source).astype(np.float32, copy=False)
 
 
 def _edge(x: Floats, points: Floats) -> Floats:

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from scipy import sparse
 
-from core.performer.portrait.imaging import blurred, sampled
-from core.performer.portrait.mesh import LOWER_LIP, OVAL, UPPER_LIP, canonical_mesh
+from core.performer.portrait.imaging import blurred, longest, sampled
+from core.performer.portrait.mesh import LOWER_LIP, MESH_POINTS, OVAL, UPPER_LIP, canonical_mesh
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     Indices = npt.NDArray[np.int64]
     Bools = npt.NDArray[np.bool_]
 
-STEPS = 6
-"""Rounds of the search that turns a field around: 0.2 px are left at most, at the widest turns."""
+STEPS = 8
+"""Most rounds of the search that turns a field around; the widest turns need them."""
+ENOUGH = 0.04
+"""px of a round's longest step after which the search is over."""
 FLESH_REACH = 0.32
 """Face heights beyond the outline over which the flesh's deformation fades."""
 HAIR_UP, HAIR_SIDE, NECK = 0.42, 0.26, 0.0
@@ -42,12 +44,11 @@ EDGE = 0.13
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """Linear maps from a frame's motion to the displacement of n points."""
+    """A linear map from a frame's motion to the displacement of n points."""
 
-    flesh: sparse.csr_array
-    """[n, 468] weights of the mesh's points."""
-    arm: Floats
-    """[n, 3] the points, from the head's centre, in px, times how far they follow the head."""
+    weights: sparse.csr_array
+    """[n, 468 + 3 + 1]: of the mesh's points; the point, from the head's centre, in px, times how far it follows the
+    head; and how far it does: 1 where the head is, 0 at the border and on the shoulders."""
 
     def move(self, deformation: Floats, turn: Floats, shift: Floats) -> Floats:
         """Displacements [n, 2] px.
@@ -57,11 +58,17 @@ class Field:
             turn: [2, 3] rows of the relative rotation times scale, less those of the identity.
             shift: [2] px. It fades as the turn does.
         """
-        moved = self.flesh @ deformation + self.arm @ turn.T
-        return moved + self.follow[:, None] * shift
+        motion = np.concatenate([deformation, turn.T, shift[None]]).astype(np.float32, copy=False)
+        return self.weights @ motion
 
-    follow: Floats
-    """[n] 1 where the head is, 0 at the border and on the shoulders."""
+    def reach(self) -> Floats:
+        """About how far each point may go at the widest motion, [n] px."""
+        widest = np.concatenate([np.full(MESH_POINTS, 20.0), np.full(3, 0.25), [20.0]]).astype(np.float32)
+        return abs(self.weights) @ widest
+
+    def part(self, chosen: Bools) -> Field:
+        """The field at some of its points; `chosen` [n]."""
+        return Field(self.weights[np.flatnonzero(chosen)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,33 +117,35 @@ def field_at(points: Floats, landmarks: Floats, pose: Pose, depth: Depth, flesh_
     )
     follow = _follow(points, gap, direction, landmarks, pose, side)
     edge = _smooth(np.minimum(points, side - 1 - points).min(1) / (0.5 * EDGE * side))
-    arm = np.column_stack([points, depth.at(points)]) - pose.origin
-    return Field(
-        sparse.csr_array(flesh.multiply(edge[:, None])),
-        (arm * follow[:, None]).astype(np.float32),
-        follow.astype(np.float32),
-    )
+    arm = (np.column_stack([points, depth.at(points)]) - pose.origin) * follow[:, None]
+    head = sparse.csr_array(np.column_stack([arm, follow]).astype(np.float32))
+    return Field(sparse.csr_array(sparse.hstack([flesh.multiply(edge[:, None]), head], dtype=np.float32)))
 
 
-def turned_around(moved: Floats, at: Floats, origin: tuple[float, float], stride: float) -> Floats:
-    """Where the pixels `at` [h, w, 2] come from, under the displacement `moved` [gh, gw, 2] of a grid that starts at
-    `origin` and has a point every `stride` px."""
-    grid_origin = np.array(origin, np.float32)
-    known = np.dstack([moved, _pace(moved, stride)])
-    source = at.copy()
+def turned_around(moved: Floats, wanted: Floats, stride: float) -> Floats:
+    """Where the points `wanted` [h, w, 2] come from, under the displacement `moved` [gh, gw, 2] px of a grid that has
+    a point every `stride` px. Both are counted in steps of that grid."""
+    known = moved * np.float32(1 / stride)
+    pace = _pace(known)
+    source = wanted
     for _ in range(STEPS):
-        here = sampled(known, (source - grid_origin) / stride)
-        source = source + (at - source - here[..., :2]) * here[..., 2:]
+        step = wanted - source
+        step -= sampled(known, source)
+        step *= sampled(pace, source)
+        source = source + step
+        if longest(step) * stride < ENOUGH:
+            break
     return source
 
 
-def _pace(moved: Floats, stride: float) -> Floats:
+def _pace(known: Floats) -> Floats:
     """The step that suits each point: whole where the field is even, smaller where it stretches, as at the corners
     of an opening mouth, where whole steps would leap to and fro."""
-    across = np.gradient(moved[..., 0], stride, axis=1)
-    down = np.gradient(moved[..., 1], stride, axis=0)
-    pace = 1 / (1 + np.maximum(np.dstack([across, down]), 0))
-    return np.asarray(cv2.erode(pace.astype(np.float32), np.ones((3, 3), np.uint8)), np.float32)
+    stretch = np.zeros_like(known)
+    stretch[:, 1:-1, 0] = known[:, 2:, 0] - known[:, :-2, 0]
+    stretch[1:-1, :, 1] = known[2:, :, 1] - known[:-2, :, 1]
+    np.maximum(stretch, 0, out=stretch)
+    return np.asarray(cv2.erode(1 / (1 + 0.5 * stretch), np.ones((3, 3), np.uint8)), np.float32)
 
 
 def grid(left: float, top: float, width: int, height: int, stride: float) -> Floats:

@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+BETWEEN = np.array([[-0.09375, 0.59375, 0.59375, -0.09375]], np.float32)
+"""Weights of four pixels in a row for the point in their middle: OpenCV's cubic."""
+
 Floats = npt.NDArray[np.floating[Any]]
 Picture = TypeVar("Picture", bound=npt.NDArray[Any])
 
@@ -20,6 +23,12 @@ def sampled(picture: Picture, at: Floats, *, cubic: bool = False) -> Picture:
     remap: Any = cv2.remap
     method = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
     return remap(picture, at.astype(np.float32, copy=False), None, method, borderMode=cv2.BORDER_REPLICATE)
+
+
+def paired(x: Floats, y: Floats) -> Floats:
+    """Points [h, w, 2] of their coordinates [h, w]; both float32."""
+    merge: Any = cv2.merge
+    return merge((x, y))
 
 
 def sampled_into(out: Pixels, picture: Pixels, at: Floats) -> None:
@@ -50,6 +59,40 @@ def blurred(picture: Picture, sigma: float) -> Picture:
     """`picture` under a Gaussian of `sigma` px."""
     blur: Any = cv2.GaussianBlur
     return blur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+
+
+def darken(picture: Pixels, shadow: Floats, depth: float) -> None:
+    """Take `depth` times `shadow` [h, w] (0..2) of its light from `picture` [h, w, 3], in place."""
+    scale: Any = cv2.convertScaleAbs
+    multiply: Any = cv2.multiply
+    subtract: Any = cv2.subtract
+    share = cv2.cvtColor(scale(shadow, alpha=127), cv2.COLOR_GRAY2RGB)
+    subtract(picture, multiply(picture, share, scale=depth / 127), picture)
+
+
+def doubled(picture: Pixels) -> Pixels:
+    """`picture` [h, w, 3] at half the step, [2h - 1, 2w - 1, 3]: every second pixel is one of its own.
+
+    Looked up linearly it gives nearly what cubic interpolation of the picture gives, for an eighth of the time.
+    """
+    height, width = picture.shape[:2]
+    wide = np.empty((height, 2 * width - 1, 3), np.uint8)
+    wide[:, ::2] = picture
+    wide[:, 1::2] = _between(picture, BETWEEN, (1, 0))[:, :-1]
+    both = np.empty((2 * height - 1, 2 * width - 1, 3), np.uint8)
+    both[::2] = wide
+    both[1::2] = _between(wide, BETWEEN.T, (0, 1))[:-1]
+    return both
+
+
+def _between(picture: Pixels, weights: Floats, anchor: tuple[int, int]) -> Pixels:
+    weigh: Any = cv2.filter2D
+    return weigh(picture, -1, weights, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+
+
+def longest(steps: Floats) -> float:
+    """The largest absolute value in an array."""
+    return float(cv2.norm(steps, cv2.NORM_INF))
 
 
 def grey(picture: Pixels) -> Floats:

@@ -108,10 +108,10 @@ class Lips:
         self, field: Field, corner: Floats, size: tuple[int, int], flesh: Floats, turn: Floats, shift: Floats
     ) -> Floats:
         """Where the pixels of a part come from, found for every second one and filled in between."""
-        moved = field.move(flesh, turn, shift).reshape(self._nodes[1], self._nodes[0], 2).astype(np.float32)
-        left, top = (float(value) + 0.5 for value in corner)
-        at = grid(left, top, size[0] // 2, size[1] // 2, 2)
-        return resized(turned_around(moved, at, self._origin, STRIDE), size)
+        moved = field.move(flesh, turn, shift).reshape(self._nodes[1], self._nodes[0], 2)
+        first = (corner + 0.5 - self._origin) / STRIDE
+        source = turned_around(moved, grid(first[0], first[1], size[0] // 2, size[1] // 2, 1), STRIDE)
+        return resized(source * STRIDE + np.array(self._origin, np.float32), size)
 
     def _cover(self, source: Floats, edge: Floats, sign: float) -> Floats:
         """How much of each pixel the layer covers, from where it comes: `sign` 1 for what lies above `edge`."""

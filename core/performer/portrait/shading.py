@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from core.performer.portrait.imaging import resized, sampled
+from core.performer.portrait.imaging import darken, resized, sampled
 from core.performer.portrait.mesh import CHIN, JAW
 
 if TYPE_CHECKING:
@@ -43,18 +44,22 @@ class Shading:
         throat = np.exp(-(((x - points[CHIN, 0]) / (0.26 * scale)) ** 2)) * np.exp(-(((below - 0.05) / 0.05) ** 2))
         self._shadow = (shadow + throat).astype(np.float32)
 
-    def paint(self, frame: Pixels, source: Floats, flesh: Floats) -> None:
-        """Darken `frame`, in place. `source` [side / STEP, side / STEP, 2] tells where its points come from in the
-        resting picture, `flesh` [468, 2] how far the face's points went, both in px."""
+    def paint(self, part: Pixels, source: Floats, flesh: Floats) -> None:
+        """Darken a part of the frame, in place.
+
+        Args:
+            part: [STEP * h, STEP * w, 3].
+            source: [h, w, 2] where it comes from in the resting picture, in steps of the shadow's own grid.
+            flesh: [468, 2] px, how far the face's points went.
+        """
         drop = float(np.clip(flesh[list(JAW), 1].mean() / self._scale / FULL_DROP, 0, 1))
         depth = DEEPEST * drop
         if depth < LEAST:
             return
-        shadow = sampled(self._shadow, (source - (STEP - 1) / 2) / STEP)
-        rows, columns = np.nonzero(shadow > 0.02)
-        if len(rows) == 0:
+        shadow = sampled(self._shadow, source)
+        left, top, width, height = cv2.boundingRect((shadow > 0.02).astype(np.uint8))
+        if width == 0:
             return
-        nodes = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-        part = frame[tuple(slice(STEP * bound.start, STEP * bound.stop) for bound in nodes)]
-        light = 1 - depth * resized(shadow[nodes], (part.shape[1], part.shape[0]))
-        part[:] = (part * light[..., None] + 0.5).astype(np.uint8)
+        nodes = np.s_[top : top + height, left : left + width]
+        dark = part[STEP * top : STEP * (top + height), STEP * left : STEP * (left + width)]
+        darken(dark, resized(shadow[nodes], (dark.shape[1], dark.shape[0])), depth)

@@ -8,12 +8,14 @@ import numpy as np
 
 from core.performer.portrait.eyes import Eyes
 from core.performer.portrait.field import depth_of, field_at, grid, turned_around
-from core.performer.portrait.imaging import laid, resized, sampled_into
+from core.performer.portrait.imaging import resized, sampled_into
 from core.performer.portrait.lips import Lips
 from core.performer.portrait.mesh import head_turn
 from core.performer.portrait.shading import Shading
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from core.media import Pixels
     from core.performer.portrait.face import FaceMotion
     from core.performer.portrait.identity import PortraitIdentity
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
 
 
 STRIDE = 4
-"""px between the points at which the field is known; between them it is linear."""
+"""px between the nodes at which the field is known; between them it is linear."""
 CORNER = (STRIDE - 1) / 2
-"""px to the first of those points: where cv2.resize takes the first sample to be."""
+"""px to the first node of the picture: where cv2.resize takes the first sample to be."""
+UNSEEN = 0.1
+"""px of motion that nobody sees."""
 
 
 class PortraitPainter:
@@ -37,12 +41,17 @@ class PortraitPainter:
         self._identity = identity
         side = identity.picture.shape[0]
         self._side = side
-        self._nodes = side // STRIDE
-        self._at = grid(CORNER, CORNER, self._nodes, self._nodes, STRIDE)
-        self._pixels = grid(0, 0, side, side, 1)
-        self._rest = doubled(identity.picture)
         depth = depth_of(identity.landmarks, identity.pose, side)
-        self._field = field_at(self._at.reshape(-1, 2), identity.landmarks, identity.pose, depth)
+        nodes = side // STRIDE + 2  # one more at each side, so that the picture's edge lies between nodes
+        at = grid(CORNER - STRIDE, CORNER - STRIDE, nodes, nodes, STRIDE)
+        field = field_at(at.reshape(-1, 2), identity.landmarks, identity.pose, depth)
+        moving = _bounds(field.reach().reshape(nodes, nodes) > UNSEEN)
+        chosen = np.zeros((nodes, nodes), bool)
+        chosen[moving] = True
+        self._field = field.part(chosen.ravel())
+        self._part = tuple(slice(STRIDE * one.start, STRIDE * (one.stop - 2)) for one in moving)
+        self._first = np.array([moving[1].start - 1, moving[0].start - 1], np.float32)
+        self._nodes = grid(0, 0, moving[1].stop - moving[1].start, moving[0].stop - moving[0].start, 1)
         self._eyes = Eyes(identity)
         self._lips = Lips(identity, depth)
         self._shading = Shading(identity)
@@ -63,33 +72,18 @@ class PortraitPainter:
         return frames
 
     def _paint_one(self, frame: Pixels, flesh: Floats, turn: Floats, shift: Floats, lids: Floats, gaze: Floats) -> None:
-        still = self._with_eyes(lids, gaze)
-        moved = self._field.move(flesh, turn, shift).reshape(self._nodes, self._nodes, 2)
-        source = turned_around(moved.astype(np.float32), self._at, (CORNER, CORNER), STRIDE)
-        fine = self._pixels + resized(source - self._at, (self._side, self._side))
-        sampled_into(frame, still, 2 * fine)
-        self._shading.paint(frame, source, flesh)
+        still = self._eyes.opened(lids, gaze)
+        moved = self._field.move(flesh, turn, shift).reshape(self._nodes.shape)
+        source = turned_around(moved, self._nodes, STRIDE) + self._first
+        np.copyto(frame, self._identity.picture)
+        part = frame[self._part]
+        fine = resized(2 * (STRIDE * source + CORNER), (STRIDE * source.shape[1], STRIDE * source.shape[0]))
+        sampled_into(part, still, fine[STRIDE:-STRIDE, STRIDE:-STRIDE])
+        self._shading.paint(part, source[1:-1, 1:-1], flesh)
         self._lips.paint(frame, still, flesh, turn, shift)
 
-    def _with_eyes(self, lids: Floats, gaze: Floats) -> Pixels:
-        """The resting picture, doubled, with its eyes as they are wanted."""
-        picture = self._identity.picture.copy()
-        parts = self._eyes.paint(picture, lids, gaze)
-        if not parts:
-            return self._rest
-        still = self._rest.copy()
-        for rows, columns in parts:
-            fresh = doubled(picture[rows, columns])
-            still[2 * rows.start : 2 * rows.stop - 1, 2 * columns.start : 2 * columns.stop - 1] = fresh
-        return still
 
-
-def doubled(picture: Pixels) -> Pixels:
-    """`picture` [h, w, 3] at half the step, [2h - 1, 2w - 1, 3]: every second pixel is one of its own.
-
-    Looked up linearly it gives nearly what cubic interpolation of the picture gives, for a third of the time.
-    """
-    height, width = picture.shape[:2]
-    twice = np.array([[2, 0, 0], [0, 2, 0]], np.float32)
-    size = (2 * width - 1, 2 * height - 1)
-    return laid(picture, twice, size, cubic=True, edge=True)
+def _bounds(moving: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The rows and columns of nodes that hold all that move, and a still one around them."""
+    across, down = np.flatnonzero(moving.any(0)), np.flatnonzero(moving.any(1))
+    return slice(max(0, int(down[0]) - 1), int(down[-1]) + 2), slice(max(0, int(across[0]) - 1), int(across[-1]) + 2)

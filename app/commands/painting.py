@@ -11,6 +11,8 @@ from core.media import MEDIA_RATE
 from core.performer.protocol import LatentBlock, PerformerSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from core.media import Pixels, Samples, SpeechBlock
     from core.performer.protocol import Identity
 
@@ -69,6 +71,9 @@ class _Grey:
 class _Ready:
     pixels: Pixels
     ready: bool = True
+
+    def pieces(self) -> Iterator[Pixels]:
+        yield self.pixels
 
     def wait(self) -> Pixels:
         return self.pixels

@@ -93,9 +93,9 @@ class Program(QObject):
         self._hooks = Hooks(self)
         self._hooks.broke.connect(self._show_report)
         self._hooks.interrupted.connect(self._interrupted)
-        kept, self._trouble = self._read_settings()
+        kept, self._trouble, path = self._read_settings()
         in_force = with_options(with_environment(kept, os.environ), options)
-        self._keeper = SettingsKeeper(settings_path(), kept, in_force, self)
+        self._keeper = SettingsKeeper(path, kept, in_force, self)
         self._keys = KeyStore(os.environ, system_keyring())
         self.window = MainWindow(in_force, WindowState(config_folder()))
         self._reporter = Reporter(self.window)
@@ -197,16 +197,21 @@ class Program(QObject):
         if engine is not None:
             engine.renderer.performer.result().prepare(portrait(str(path)))  # pyright: ignore[reportAttributeAccessIssue] - asked of the Session itself
 
-    def _read_settings(self) -> tuple[Settings, SettingsError | None]:
+    def _read_settings(self) -> tuple[Settings, SettingsError | None, Path | None]:
+        """Settings, the trouble in reading them, and the file to keep changes in: none where it must not be touched."""
         path = settings_path()
         try:
-            return load(path), None
+            return load(path), None, path
         except SettingsError as error:
-            if error.problem is Problem.SETTINGS_BROKEN:
+            self._file = path
+            if error.problem is not Problem.SETTINGS_BROKEN:
+                return Settings(), error, None
+            try:
                 self._file = set_aside(path)
-            else:
-                self._file = path
-            return Settings(), error
+            except OSError:
+                return Settings(), error, None
+            error.advice = self.tr("The old file was kept as {name}.").format(name=self._file.name)
+            return Settings(), error, path
 
     def _no_opengl(self) -> Failed:
         return Failed(

@@ -81,6 +81,11 @@ _OFFERS: dict[Problem, tuple[Offer, ...]] = {
 }
 """What may be done about each problem. Without an offer it is a notice that leaves by itself; where a problem is not
 listed, OK."""
+_ADVICE = {
+    Problem.NO_MICROPHONE: QT_TRANSLATE_NOOP("Message", "Connect one, or type to {avatar}."),
+    Problem.NO_LOUDSPEAKER: QT_TRANSLATE_NOOP("Message", "{avatar} answers in writing until there is one."),
+}
+"""Advice that names who is on the picture, which the engine's words leave out."""
 _NOT_GRAVE = {
     Problem.DEVICE_LOST,
     Problem.PICTURE_RESTARTED,
@@ -93,13 +98,17 @@ _QUESTION_KEPT = {Problem.ENDPOINT_SILENT, Problem.ENDPOINT_UNREACHABLE, Problem
 """Problems that end with a turn the person may want answered after all."""
 
 
-def message_for(failed: Failed) -> Message:
-    """The words and buttons for expected trouble. The first offer is the one to take."""
+def message_for(failed: Failed, avatar: str = "") -> Message:
+    """The words and buttons for expected trouble; `avatar` is the name of who is on the picture. The first offer is the
+    one to take."""
     tr = QCoreApplication.translate
+    advice = failed.advice
+    if avatar and failed.problem in _ADVICE:
+        advice = tr("Message", _ADVICE[failed.problem]).format(avatar=avatar)
     known = _OFFERS.get(failed.problem, (_OK,))
     offers = tuple(Offer(tr("Message", offer.words), offer.action) for offer in known)
     grave = failed.problem not in _NOT_GRAVE
-    return Message(failed.problem, failed.title, failed.advice, offers, failed.detail, grave)
+    return Message(failed.problem, failed.title, advice, offers, failed.detail, grave)
 
 
 def leaves_unanswered(failed: Failed) -> bool:

@@ -88,7 +88,8 @@ class Reporter(QObject):
                 self._stage.bar.somebody_spoke()
                 self._transcript.you_said(event.turn, event.text, self._today())
             case Replying():
-                self._transcript.avatar_said(event.turn, event.text, self._today(), event.done)
+                if event.text:
+                    self._transcript.avatar_said(event.turn, event.text, self._today(), event.done)
             case Interrupted():
                 self._transcript.cut(event.turn, event.heard, event.unheard)
             case Failed():
@@ -166,7 +167,7 @@ class Reporter(QObject):
                 self._window.panel.text_box.edit.setFocus()
         if event.problem in (Problem.DISK_FULL, Problem.RECORDING_FAILED, Problem.FOLDER_UNWRITABLE):
             self._window.show_recording(Recording.IDLE)
-        message = message_for(event)
+        message = message_for(event, self._avatar)
         self._stage.show_problem(message, notice=not message.offers)
 
     def _recovered(self, problem: Problem) -> None:

@@ -25,6 +25,7 @@ class SettingsKeeper(QObject):
     Args:
         kept: what the file holds.
         in_force: what this run began with; where it differs from `kept` it is never written.
+        path: the file; None where there is one that must stay as it is, and nothing is written.
 
     `failed` carries the `LiveTalkError` of a write.
     """
@@ -32,7 +33,7 @@ class SettingsKeeper(QObject):
     failed = Signal(object)
     _done = Signal(object)
 
-    def __init__(self, path: Path, kept: Settings, in_force: Settings, parent: QObject | None = None) -> None:
+    def __init__(self, path: Path | None, kept: Settings, in_force: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._path = path
         self._kept = kept
@@ -60,6 +61,8 @@ class SettingsKeeper(QObject):
         self._worker.shutdown(wait=True)
 
     def _write(self) -> None:
+        if self._path is None:
+            return
         self._worker.submit(save, self._kept, self._path).add_done_callback(self._done.emit)
 
     def _deliver(self, done: Future[None]) -> None:

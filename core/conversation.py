@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from core.dialogue.heard import heard_text
 from core.dialogue.history import Entry
 from core.dialogue.protocol import Verdict
 from core.errors import LiveTalkError, Problem
-from core.events import Failed, Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
+from core.events import Failed, Interrupted, Recovered, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
 from core.listening.turns import Floor
 from core.marks import Step
 from core.media import CAPTURE_RATE, AudioChunk, Turn
@@ -133,6 +133,7 @@ class Conversation:
         self._retry_at: float | None = None
         self._attempts = 0
         self._lost = False
+        self._told: Problem | None = None
         self._kept: deque[tuple[int, Samples]] = deque()
         self._status = Status.STARTING
         self._appeared = False
@@ -314,6 +315,7 @@ class Conversation:
     def _ask(self, turn: Turn, messages: list[Message], dialogue: Dialogue) -> None:
         self._retry_at = None
         self._unanswered = None
+        self._trouble_is_over()
         self._reply = _Reply(turn, dialogue, self._today().isoformat(timespec="seconds"))
         self.spoken = None
         dialogue.start(turn, messages, Answer(turn, self._inbox.offer, self._output, self._marks))
@@ -337,6 +339,7 @@ class Conversation:
         self._number = max(self._number, history.last_turn)
         self._unanswered = None
         self._retry_at = None
+        self._trouble_is_over()
         self.spoken = None
 
     def _introduce(self, dialogue: Dialogue) -> None:
@@ -391,7 +394,8 @@ class Conversation:
         if text:
             self._remember_reply(reply, text, reply.samples, cut=not complete)
             self._note("avatar", text, reply.turn, None if reply.samples else 0.0)
-        self._emit(Replying(reply.turn.number, text, done=True))
+        if reply.pieces or ended is None or ended.error is None:
+            self._emit(Replying(reply.turn.number, text, done=True))
 
     def _fail(self, reply: _Reply, error: LiveTalkError) -> None:
         """The question is kept. A lost endpoint is tried again before the person is troubled; a busy one when it
@@ -403,7 +407,15 @@ class Conversation:
             self._attempts += 1
             self._retry_at = self._marks.now() + wait_s
         if wait_s is None or error.problem is Problem.ENDPOINT_BUSY:
-            self._emit(Failed.of(error, reply.turn.number))
+            self._told = error.problem
+            failed = Failed.of(error, reply.turn.number)
+            self._emit(failed if wait_s is not None else _given_up(failed))
+
+    def _trouble_is_over(self) -> None:
+        """The question is asked again, or another one is: what was told of the endpoint holds no longer."""
+        told, self._told = self._told, None
+        if told is not None:
+            self._emit(Recovered(told))
 
     # -- the memory
 
@@ -459,6 +471,14 @@ class Conversation:
             reply.dialogue.cancel(reply.turn)
             self._truncate(reply, self._output.heard(reply.turn))
         self._history.close()
+
+
+def _given_up(failed: Failed) -> Failed:
+    """Nothing is tried again by itself any more: what promised to is said otherwise."""
+    if failed.problem is not Problem.ENDPOINT_BUSY or failed.retry_after_s is None:
+        return failed
+    advice = "Your last question is kept. Try again in a while, or let the built-in companion answer."
+    return replace(failed, advice=advice, retry_after_s=None)
 
 
 def _wait_s(error: LiveTalkError, attempts: int) -> float | None:

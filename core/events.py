@@ -50,7 +50,8 @@ class UserSpoke:
 
 @dataclass(frozen=True)
 class Replying:
-    """The avatar's reply so far; `text` is the whole of it and grows. `done` once the last of it was heard."""
+    """The avatar's reply so far; `text` is the whole of it and grows. `done` once the last of it was heard. A turn that
+    failed before anything was said has no reply."""
 
     turn: int
     text: str
@@ -85,7 +86,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Recovered:
-    """A problem that was reported is over (a device came back, the endpoint answers)."""
+    """A problem that was reported is over (a device came back, the question is asked again)."""
 
     problem: Problem
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -146,6 +147,7 @@ class Session:
         self._parts = parts
         self._greet = greet
         self._recorder: Recorder | None = None
+        self._to_record: deque[Path] = deque()
         self._portrait = settings.avatar.portrait
         self._name = parts.portrait_name(self._portrait)
         self._appeared = False
@@ -268,7 +270,7 @@ class Session:
     @property
     def recorded_s(self) -> float | None:
         """Seconds in the recording that runs, None when none does."""
-        return self._recorder.seconds if self._recorder else None
+        return self._recorder.seconds if self._recorder and not self._recorder.over else None
 
     # -- what the person does
 
@@ -327,10 +329,20 @@ class Session:
         self._open(History.reopen(path))
 
     def start_recording(self, path: Path | None = None) -> None:
-        """Record from here on; ends in `RecordingSaved` or `Failed`."""
-        if self._recorder is not None:
+        """Record from here on, or from the first picture on; ends in `RecordingSaved` or `Failed`, after which another
+        may be started."""
+        if self.recorded_s is not None or self._to_record:
             return
-        path = path or recording_folder(self._settings.recording) / _recording_name(self._name)
+        self._to_record.append(path or recording_folder(self._settings.recording) / _recording_name(self._name))
+        if self._appeared:
+            self._record()
+
+    def _record(self) -> None:
+        """Begin the recording that was asked for, if one was; on the thread that asked, or with the first picture."""
+        try:
+            path = self._to_record.popleft()
+        except IndexError:
+            return
         try:
             spec = self.renderer.performer.result(0).spec
             recorder = Recorder(path, self.media, spec.width, spec.height, self._name, self._emit)
@@ -343,6 +355,7 @@ class Session:
 
     def stop_recording(self) -> None:
         """Finish the file; `RecordingSaved` says when it is whole."""
+        self._to_record.clear()
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             self.player.record_to(None)
@@ -404,6 +417,7 @@ class Session:
             self._appeared = True
             self._emit(AvatarChanged(self._portrait, self._name))
             self.conversation.tell(Appear(self._greet and not self.history.entries))
+            self._record()
         return taken
 
     def _recast(self, key: str) -> None:

@@ -167,7 +167,7 @@ def load(path: Path) -> Settings:
         raise SettingsError(
             Problem.SETTINGS_NEWER,
             "Your settings were written by a newer LiveTalk, so LiveTalk started with its own.",
-            "Your file was kept. Update LiveTalk to use it again.",
+            "Your file was kept. Update LiveTalk to use it again; what you change now lasts until LiveTalk closes.",
             detail=f"schema {schema} is newer than {SCHEMA}",
         )
     try:
@@ -241,6 +241,6 @@ def _broken(detail: str) -> SettingsError:
     return SettingsError(
         Problem.SETTINGS_BROKEN,
         "Your settings could not be read, so LiveTalk started with its own.",
-        "The old file was kept as settings.broken.toml.",
+        "The file was left as it is.",
         detail=detail,
     )

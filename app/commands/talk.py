@@ -94,6 +94,7 @@ class _Heard:
             case Failed(turn=turn, problem=problem, title=title, retry_after_s=retry) if turn == self.number:
                 self.problem = title
                 self.asked_again = problem is Problem.ENDPOINT_BUSY and retry is not None
+                self.over = not self.avatar and not self.asked_again
             case TurnMeasured(turn=turn, stages=stages) if turn == self.number:
                 self.stages = stages
             case _:

@@ -159,7 +159,7 @@ class SoundLoop:
 
     @property
     def microphone_on(self) -> bool:
-        """While off, `hear` is given silence: whoever was speaking has stopped."""
+        """While off, or while there is no microphone, `hear` is given silence: whoever was speaking has stopped."""
         return self._ear.on
 
     @microphone_on.setter
@@ -317,6 +317,7 @@ class _Ear:
             self._near = Resampler(microphone.rate if microphone else CAPTURE_RATE, CAPTURE_RATE)
         if microphone is None:
             self.level = 0.0
+            self._deliver(np.zeros(int(TICK_S * CAPTURE_RATE), np.float32))
             return
         if played_rate != self._far_rate:
             self._far_rate = played_rate

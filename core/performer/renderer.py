@@ -85,6 +85,7 @@ class Renderer:
         self._acting: list[_Act] = []
         self._last_picture: Pixels = np.zeros((1, 1, 3), np.uint8)
         self._failures = 0
+        self._broke = ""
         self._fade = 0
         self.pace = Pace()
         self.performer: Future[Performer] = Future()
@@ -192,8 +193,9 @@ class Renderer:
             self.step(performance)
         except (Closed, LiveTalkError):
             raise
-        except Exception:
+        except Exception as error:
             self._failures += 1
+            self._broke = f"{type(error).__name__}: {error}"
             log.exception("the performer failed, %d in a row", self._failures)
             if self._failures >= _MOST_FAILURES:
                 raise
@@ -215,6 +217,7 @@ class Renderer:
                 Problem.PICTURE_RESTARTED,
                 "The picture stopped and was started again.",
                 "The conversation goes on.",
+                self._broke,
             )
         )
         broken.close()

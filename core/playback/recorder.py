@@ -61,14 +61,26 @@ class Recorder:
         self._position = 0
         self._next_check = 0
         self._overrun = False
+        self.over = False
+        """Whether the file has ended, well or not; nothing is written any more."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._check_room()
             self._subtitles = SubtitleWriter(path.with_suffix(".vtt"))
         except OSError as error:
             raise _unwritable(path, error) from error
 
     def run(self) -> None:
         """Write until stopped; whatever happens, the file is ended and what is in it is kept."""
+        try:
+            outcome = self._record()
+        finally:
+            self.over = True
+            self._inbox.close()
+            self._inbox.drop(lambda _: True)
+        self._emit(outcome)
+
+    def _record(self) -> RecordingSaved | Failed:
         try:
             writer = Mp4Writer(self._path, self._media, *self._size, title=self._title)
         except (OSError, av.error.FFmpegError) as error:
@@ -79,9 +91,8 @@ class Recorder:
             self._write_all(writer)
         except (OSError, av.error.FFmpegError) as error:
             self._close_quietly(writer)
-            self._emit(Failed.of(self._stopped(error)))
-            return
-        self._emit(RecordingSaved(self._path, self._path.with_suffix(".vtt"), self.seconds))
+            return Failed.of(self._stopped(error))
+        return RecordingSaved(self._path, self._path.with_suffix(".vtt"), self.seconds)
 
     @property
     def path(self) -> Path:
@@ -155,17 +166,27 @@ class Recorder:
                 continue
 
     def _stopped(self, error: Exception) -> RecordingError:
-        full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
         minutes, seconds = divmod(int(self.seconds), 60)
         saved = f"{minutes} min {seconds} s were saved." if minutes else f"{seconds} s were saved."
-        if full:
+        if _full(error):
             return RecordingError(Problem.DISK_FULL, "Recording stopped: the disk is full.", saved, detail=str(error))
         return RecordingError(
             Problem.RECORDING_FAILED, "Recording stopped: the file could not be written.", saved, detail=str(error)
         )
 
 
+def _full(error: Exception) -> bool:
+    return getattr(error, "errno", None) in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+
+
 def _unwritable(path: Path, error: Exception) -> RecordingError:
+    if _full(error):
+        return RecordingError(
+            Problem.FOLDER_UNWRITABLE,
+            f'Recordings can\'t be written to "{path.parent}": the disk is full.',
+            "Make room there, or choose another folder in Settings, Recording.",
+            detail=str(error),
+        )
     return RecordingError(
         Problem.FOLDER_UNWRITABLE,
         f'Recordings can\'t be written to "{path.parent}".',

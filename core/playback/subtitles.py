@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,13 @@ class SubtitleWriter:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8")
-        self._file.write("WEBVTT\n\nNOTE The picture and the voice of the avatar are AI-generated.\n")
-        self._file.flush()
+        try:
+            self._file.write("WEBVTT\n\nNOTE The picture and the voice of the avatar are AI-generated.\n")
+            self._file.flush()
+        except OSError:
+            with contextlib.suppress(OSError):  # closing tries to write once more
+                self._file.close()
+            raise
 
     def say(self, speaker: str, text: str, start_s: float, end_s: float) -> None:
         """Cues for `text`, cut at sentences and spread over the time by their length."""

@@ -252,7 +252,45 @@ def test_a_broken_settings_file_is_put_aside_and_told_of(program: Start, qtbot: 
     message = started.window.stage.problem.message
     assert message is not None
     assert message.problem is Problem.SETTINGS_BROKEN
+    assert message.advice == "The old file was kept as settings.broken.toml."
     assert (config_folder() / "settings.broken.toml").exists()
+
+
+def test_settings_of_a_newer_version_are_told_of_and_never_written(program: Start, qtbot: QtBot) -> None:
+    words = "schema = 99\n[audio]\nspatial = true\n"
+    config_folder().mkdir(parents=True, exist_ok=True)
+    settings_path().write_text(words, "utf-8")
+    started = program()
+    message = started.window.stage.problem.message
+    assert message is not None
+    assert message.problem is Problem.SETTINGS_NEWER
+    started.window.louder()
+    started.window.toggle_muted()
+    assert started.window.settings.audio.muted
+    with qtbot.waitSignal(started.host.closed):
+        started.window.close()
+    started.finish()
+    assert settings_path().read_text("utf-8") == words
+    assert [path.name for path in config_folder().glob("settings*")] == ["settings.toml"]
+
+
+def test_a_broken_settings_file_that_cannot_be_put_aside_stays_as_it_is(
+    program: Start, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config_folder().mkdir(parents=True, exist_ok=True)
+    settings_path().write_text("audio = 3", "utf-8")
+
+    def refused(_: Path) -> Path:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("app.main.set_aside", refused)
+    started = program()
+    message = started.window.stage.problem.message
+    assert message is not None
+    assert message.advice == "The file was left as it is."
+    started.window.toggle_muted()
+    started.finish()
+    assert settings_path().read_text("utf-8") == "audio = 3"
 
 
 def test_settings_that_need_another_conversation_open_one(program: Start, opener: Opener, qtbot: QtBot) -> None:

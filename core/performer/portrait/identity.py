@@ -67,7 +67,8 @@ def read_picture(path: Path) -> Pixels:
     """The picture in a file as upright RGB; transparency lies over neutral grey.
 
     Raises:
-        PerformerError: the file is not a picture or is damaged (`PICTURE_UNREADABLE`).
+        PerformerError: the file is not a picture or is damaged (`PICTURE_UNREADABLE`), or too large to be read
+            (`PICTURE_REFUSED`).
     """
     try:
         with (
@@ -77,7 +78,9 @@ def read_picture(path: Path) -> Pixels:
             opened.draft("RGB", (READ_SIDE, READ_SIDE))
             upright = ImageOps.exif_transpose(opened)
             return _as_rgb(upright)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
+    except Image.DecompressionBombError as error:
+        raise _refused("it is too large.", "Open a smaller one, under 170 megapixels.") from error
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
         raise PerformerError(
             Problem.PICTURE_UNREADABLE,
             "This file can't be read as a picture.",

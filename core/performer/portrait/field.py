@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from core.performer.portrait.imaging import blurred, longest, sampled
-from core.performer.portrait.mesh import LOWER_LIP, MESH_POINTS, OVAL, UPPER_LIP, canonical_mesh
+from core.performer.portrait.mesh import LOWER_LIP, OVAL, UPPER_LIP, canonical_mesh
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 STEPS = 8
 """Most rounds of the search that turns a field around; the widest turns need them."""
-ENOUGH = 0.04
-"""px of a round's longest step after which the search is over."""
+ENOUGH = 0.1
+"""px of a round's longest step after which the search is over: what is left then is a third of it."""
+SQUEEZE = -0.3
+"""Least stretch that is counted; more would let the steps leap where the field folds."""
 FLESH_REACH = 0.32
 """Face heights beyond the outline over which the flesh's deformation fades."""
 HAIR_UP, HAIR_SIDE, NECK = 0.42, 0.26, 0.0
@@ -46,9 +48,11 @@ EDGE = 0.13
 class Field:
     """A linear map from a frame's motion to the displacement of n points."""
 
-    weights: sparse.csr_array
-    """[n, 468 + 3 + 1]: of the mesh's points; the point, from the head's centre, in px, times how far it follows the
-    head; and how far it does: 1 where the head is, 0 at the border and on the shoulders."""
+    flesh: sparse.csr_array
+    """[n, 468] weights of the mesh's points."""
+    head: Floats
+    """[n, 3 + 1] the point, from the head's centre, in px, times how far it follows the head; and how far it does:
+    1 where the head is, 0 at the border and on the shoulders."""
 
     def move(self, deformation: Floats, turn: Floats, shift: Floats) -> Floats:
         """Displacements [n, 2] px.
@@ -58,17 +62,17 @@ class Field:
             turn: [2, 3] rows of the relative rotation times scale, less those of the identity.
             shift: [2] px. It fades as the turn does.
         """
-        motion = np.concatenate([deformation, turn.T, shift[None]]).astype(np.float32, copy=False)
-        return self.weights @ motion
+        moved = self.head @ np.column_stack([turn, shift]).T
+        moved += self.flesh @ deformation
+        return moved
 
     def reach(self) -> Floats:
         """About how far each point may go at the widest motion, [n] px."""
-        widest = np.concatenate([np.full(MESH_POINTS, 20.0), np.full(3, 0.25), [20.0]]).astype(np.float32)
-        return abs(self.weights) @ widest
+        return 20 * self.flesh.sum(1) + np.abs(self.head) @ np.array([0.25, 0.25, 0.25, 20], np.float32)
 
     def part(self, chosen: Bools) -> Field:
         """The field at some of its points; `chosen` [n]."""
-        return Field(self.weights[np.flatnonzero(chosen)])
+        return Field(self.flesh[np.flatnonzero(chosen)], self.head[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +121,10 @@ def field_at(points: Floats, landmarks: Floats, pose: Pose, depth: Depth, flesh_
     )
     follow = _follow(points, gap, direction, landmarks, pose, side)
     edge = _smooth(np.minimum(points, side - 1 - points).min(1) / (0.5 * EDGE * side))
-    arm = (np.column_stack([points, depth.at(points)]) - pose.origin) * follow[:, None]
-    head = sparse.csr_array(np.column_stack([arm, follow]).astype(np.float32))
-    return Field(sparse.csr_array(sparse.hstack([flesh.multiply(edge[:, None]), head], dtype=np.float32)))
+    arm = np.column_stack([points, depth.at(points)]) - pose.origin
+    flesh = sparse.csr_array(flesh.multiply(edge[:, None]), dtype=np.float32)
+    flesh.eliminate_zeros()
+    return Field(flesh, (np.column_stack([arm, np.ones(count)]) * follow[:, None]).astype(np.float32))
 
 
 def turned_around(moved: Floats, wanted: Floats, stride: float) -> Floats:
@@ -139,13 +144,12 @@ def turned_around(moved: Floats, wanted: Floats, stride: float) -> Floats:
 
 
 def _pace(known: Floats) -> Floats:
-    """The step that suits each point: whole where the field is even, smaller where it stretches, as at the corners
-    of an opening mouth, where whole steps would leap to and fro."""
+    """The step that suits each point: whole where the field is even, longer where it shrinks, smaller where it
+    stretches, as at the corners of an opening mouth, where whole steps would leap to and fro."""
     stretch = np.zeros_like(known)
     stretch[:, 1:-1, 0] = known[:, 2:, 0] - known[:, :-2, 0]
     stretch[1:-1, :, 1] = known[2:, :, 1] - known[:-2, :, 1]
-    np.maximum(stretch, 0, out=stretch)
-    return np.asarray(cv2.erode(1 / (1 + 0.5 * stretch), np.ones((3, 3), np.uint8)), np.float32)
+    return np.asarray(cv2.erode(1 / (1 + np.maximum(0.5 * stretch, SQUEEZE)), np.ones((3, 3), np.uint8)), np.float32)
 
 
 def grid(left: float, top: float, width: int, height: int, stride: float) -> Floats:

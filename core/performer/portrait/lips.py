@@ -14,7 +14,7 @@ import numpy as np
 from core.performer.portrait.field import field_at, grid, turned_around
 from core.performer.portrait.imaging import blurred, resized, sampled
 from core.performer.portrait.mesh import JAW, LEFT_EYE, LOWER_LIP, OUTER_LIPS, RIGHT_EYE, UPPER_LIP
-from core.performer.portrait.mouth import ENAMEL, UPPER_EDGE, draw_inside, light_of, place, shrunk
+from core.performer.portrait.mouth import ENAMEL, UPPER_EDGE, draw_inside, light_of, place
 from core.performer.portrait.seam import lips_part
 from core.performer.portrait.teeth import OwnTeeth
 
@@ -31,6 +31,8 @@ MARGIN = 14
 FEATHER = 6
 STILL = 0.05
 """px of flesh motion around the mouth below which the lips are left as they are."""
+SLIT = 0.004
+"""Share of a pixel between the lips that nobody sees."""
 DEPTH = 0.035
 """Face heights from the lips back to the teeth."""
 
@@ -62,7 +64,7 @@ class Lips:
             middle = self._lower_edge[5] - np.array([0, self._bite], np.float32)
         teeth_depth = points[list(UPPER_LIP), 2].mean() + DEPTH * pose.scale
         self._teeth_arm = np.append(middle, teeth_depth).astype(np.float32) - pose.origin
-        self._inside = shrunk(draw_inside(_light(identity, self._own)), pose.scale)
+        self._inside = draw_inside(_light(identity, self._own), pose.scale)
         self._around = np.array(sorted({*OUTER_LIPS, *UPPER_LIP, *LOWER_LIP, *JAW}))
 
     def paint(self, frame: Pixels, still: Pixels, flesh: Floats, turn: Floats, shift: Floats) -> None:
@@ -79,9 +81,8 @@ class Lips:
         cover_upper = self._cover(sources[0], self._upper_edge, 1.0)
         cover_lower = self._cover(sources[1], self._lower_edge, -1.0)
         gap = blurred((1 - cover_upper) * (1 - cover_lower), 0.8)
-        behind = self._behind(corner, flesh, turn, shift, gap)
         seen = lower + (upper - lower) * cover_upper[..., None]
-        seen += (behind - seen) * gap[..., None]
+        self._fill(seen, corner, flesh, turn, shift, gap)
         part = frame[top:bottom, left:right]
         fade = _feather(*part.shape[:2])
         part[:] = np.clip(part + (seen - part) * fade + 0.5, 0, 255).astype(np.uint8)
@@ -121,6 +122,15 @@ class Lips:
         overlap = 0.5 if sign > 0 else np.where(within, reach, 1.5)
         return np.clip((line - source[..., 1]) * sign + overlap, 0, 1).astype(np.float32)
 
+    def _fill(self, seen: Floats, corner: Floats, flesh: Floats, turn: Floats, shift: Floats, gap: Floats) -> None:
+        """Draw what is behind the lips into `seen`, in place, as far as their `gap` (0..1) shows it."""
+        x, y, width, height = cv2.boundingRect((gap > SLIT).astype(np.uint8))
+        if width == 0:
+            return
+        part = np.s_[y : y + height, x : x + width]
+        behind = self._behind(corner + np.array([x, y], np.float32), flesh, turn, shift, gap[part])
+        seen[part] += (behind - seen[part]) * gap[part][..., None]
+
     def _behind(self, corner: Floats, flesh: Floats, turn: Floats, shift: Floats, gap: Floats) -> Floats:
         """What is seen between the lips: cavity, lower jaw, upper jaw, shaded by the lips."""
         pose = self._identity.pose
@@ -130,8 +140,8 @@ class Lips:
         jaw = skull + flesh[list(JAW)].mean(0) + np.array([0, self._bite], np.float32)
         seen = np.broadcast_to(self._inside.cavity, (*gap.shape, 3)).astype(np.float32)
         for layer, where in ((self._inside.lower, jaw), (self._inside.upper, skull)):
-            placed = place(layer, np.column_stack([frame, where]), size)
-            seen = seen * (1 - placed[..., 3:]) + placed[..., :3]
+            placed = place(layer, np.column_stack([frame, where]), size).astype(np.float32)
+            seen = seen * (1 - placed[..., 3:] * (1 / 255)) + placed[..., :3]
         soft = blurred(gap, 0.012 * pose.scale)
         seen = seen * (0.35 + 0.65 * np.clip(1.5 * soft, 0, 1))[..., None]
         if self._own is not None:

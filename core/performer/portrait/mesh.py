@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Indices = npt.NDArray[np.int64]
 
-MESH_POINTS = 468
 FOREHEAD, CHIN, NOSE_TIP, NOSE_BASE = 10, 152, 1, 2
 OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),

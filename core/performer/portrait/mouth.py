@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.performer.portrait.imaging import blurred, laid
+from core.performer.portrait.imaging import blurred, laid, resized
 
 if TYPE_CHECKING:
+    from core.media import Pixels
     from core.performer.portrait.imaging import Floats
 
 
@@ -21,6 +22,8 @@ WIDTH, HEIGHT = 0.40, 0.30
 """Size of the drawn inside, in face heights; the seam of the closed lips is at half its height."""
 DOTS = 1100
 """Dots per face height at which it is drawn."""
+SOFTNESS = 0.35
+"""px over which it is averaged."""
 ARCH = 0.142
 """Half the width of the row of teeth."""
 UPPER_EDGE = 0.018
@@ -38,24 +41,25 @@ CAVITY = np.array([44.0, 17.0, 16.0], np.float32)
 
 @dataclass(frozen=True, eq=False)
 class MouthInside:
-    """Pictures [h, w, 4]: RGB times cover, and cover (0..1), drawn at `DOTS` per face height."""
+    """Pictures [h, w, 4]: RGB times cover, and cover, both 0..255; they cover `WIDTH` by `HEIGHT`."""
 
-    upper: Floats
-    lower: Floats
+    upper: Pixels
+    lower: Pixels
     cavity: Floats
     """[3] colour of the depth of the mouth."""
 
 
-def draw_inside(light: Floats) -> MouthInside:
-    """The inside of a mouth under `light` [3], the colour and strength that white enamel has in the portrait (0..1)."""
+def draw_inside(light: Floats, face_height: float) -> MouthInside:
+    """The inside of a mouth for a face of `face_height` px, under `light` [3], the colour and strength that white
+    enamel has in the portrait (0..1)."""
     rows, columns = int(HEIGHT * DOTS), int(WIDTH * DOTS)
     x = (np.arange(columns, dtype=np.float32)[None] + 0.5) / DOTS - WIDTH / 2
     y = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) / DOTS - HEIGHT / 2
     upper = _over(_teeth(x, y, UPPER_TEETH, UPPER_EDGE, -1.0), _gum(x, y, UPPER_EDGE - 0.060, -1.0))
     lower = _over(_teeth(x, y, LOWER_TEETH, LOWER_EDGE, 1.0), _gum(x, y, LOWER_EDGE + 0.052, 1.0))
     lower = _over(lower, _tongue(x, y))
-    tint = np.append(light, 1.0).astype(np.float32)
-    return MouthInside(blurred(upper, 0.8) * tint, blurred(lower, 0.8) * tint, CAVITY * light)
+    tint = np.append(light, 255.0).astype(np.float32)
+    return MouthInside(_shrunk(upper * tint, face_height), _shrunk(lower * tint, face_height), CAVITY * light)
 
 
 def light_of(eye_white: Floats | None, skin: Floats) -> Floats:
@@ -70,17 +74,19 @@ def light_of(eye_white: Floats | None, skin: Floats) -> Floats:
     return (np.clip(0.5 + 0.5 * cast, 0.8, 1.2) * np.clip(level, 0.4, 1.0)).astype(np.float32)
 
 
-def place(layer: Floats, matrix: Floats, size: tuple[int, int]) -> Floats:
+def place(layer: Pixels, matrix: Floats, size: tuple[int, int]) -> Pixels:
     """`layer` laid into a picture of `size` (width, height); `matrix` [2, 3] takes face heights to px."""
-    to_layer = np.array([[1 / DOTS, 0, 0.5 / DOTS - WIDTH / 2], [0, 1 / DOTS, 0.5 / DOTS - HEIGHT / 2], [0, 0, 1]])
+    across, down = WIDTH / layer.shape[1], HEIGHT / layer.shape[0]
+    to_layer = np.array([[across, 0, (across - WIDTH) / 2], [0, down, (down - HEIGHT) / 2], [0, 0, 1]])
     return laid(layer, matrix @ to_layer, size)
 
 
-def shrunk(inside: MouthInside, face_height: float) -> MouthInside:
-    """`inside` averaged so that `place` into a face of `face_height` px needs no more averaging."""
-    blur = 0.35 * DOTS / face_height
-    upper, lower = (blurred(layer, blur) for layer in (inside.upper, inside.lower))
-    return MouthInside(upper, lower, inside.cavity)
+def _shrunk(layer: Floats, face_height: float) -> Pixels:
+    """`layer` averaged to two dots a px, and so softly that laying it into the picture needs no more averaging."""
+    soft = blurred(layer, float(np.hypot(0.8, SOFTNESS * DOTS / face_height)))
+    share = min(1.0, 2 * face_height / DOTS)
+    small = resized(soft, (round(share * layer.shape[1]), round(share * layer.shape[0])))
+    return np.clip(small + 0.5, 0, 255).astype(np.uint8)
 
 
 def _teeth(x: Floats, y: Floats, widths: tuple[float, ...], edge: float, outward: float) -> Floats:

@@ -63,8 +63,8 @@ class PortraitPainter:
         grow = np.exp(motion.shift[:, 2])[:, None, None]
         turns = head_turn(motion.rotation) * grow
         flesh = pose.scale * motion.displacement @ (turns @ pose.rotation).transpose(0, 2, 1)
-        relative = (turns - np.eye(3, dtype=np.float32))[:, :2]
-        shifts = motion.shift[:, :2] * pose.scale
+        relative = (turns - np.eye(3, dtype=np.float32))[:, :2].astype(np.float32)
+        shifts = (motion.shift[:, :2] * pose.scale).astype(np.float32)
         for i in range(len(motion)):
             self._paint_one(
                 frames[i], flesh[i, :, :2].astype(np.float32), relative[i], shifts[i], motion.lids[i], motion.gaze[i]

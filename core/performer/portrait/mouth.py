@@ -101,11 +101,11 @@ def _teeth(x: Floats, y: Floats, widths: tuple[float, ...], edge: float, outward
             length = 0.060 - 0.004 * k if outward < 0 else 0.050 - 0.002 * k
             lift = (0.0, 0.0025, 0.0005, 0.004, 0.006, 0.008)[k] * (1 if outward < 0 else 0.5)
             turned = 1.0 - 0.10 * k
-            tooth = _tooth(x - middle, (y - edge) * outward - lift, width, length)
-            shape, shading = tooth
+            near = np.s_[:, np.abs(x[0] - middle) < width]
+            shape, shading = _tooth(x[near] - middle, (y - edge) * outward - lift, width, length)
             paint = ENAMEL * turned * np.array([1.0, 1.0 - 0.012 * k, 1.0 - 0.03 * k], np.float32)
-            colour += (paint * shading[..., None] - colour) * shape[..., None]
-            cover = np.maximum(cover, shape)
+            colour[near] += (paint * shading[..., None] - colour[near]) * shape[..., None]
+            cover[near] = np.maximum(cover[near], shape)
     return np.dstack([colour * cover[..., None], cover])
 
 

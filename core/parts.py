@@ -110,7 +110,8 @@ def _dialogue(settings: Settings, portrait_key: str, key: str) -> Dialogue:
     wanted = settings.dialogue
     if not (wanted.url and wanted.use_endpoint):
         return _built_in(settings, portrait_key)
-    from core.dialogue.omni import Endpoint, OmniDialogue
+    from core.dialogue.endpoint import Endpoint
+    from core.dialogue.omni import OmniDialogue
 
     return OmniDialogue(
         Endpoint(

@@ -72,6 +72,24 @@ class PerformerError(LiveTalkError):
     """A picture cannot serve, or a model is missing or damaged."""
 
 
+class NoFace(PerformerError):
+    """No face was found in a picture; a person may show where it is."""
+
+
+class SeveralFaces(PerformerError):
+    """A picture shows more than one face; a person may choose.
+
+    Args:
+        boxes: left, top, right, bottom of each, in px of the picture as it was handed over, largest first.
+    """
+
+    def __init__(
+        self, problem: Problem, title: str, advice: str, boxes: list[tuple[float, float, float, float]]
+    ) -> None:
+        super().__init__(problem, title, advice)
+        self.boxes = boxes
+
+
 class RecordingError(LiveTalkError):
     """The recording could not be begun or went on no longer; what was written is kept."""
 

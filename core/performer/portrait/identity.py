@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.errors import PerformerError, Problem
+from core.errors import NoFace, PerformerError, Problem, SeveralFaces
+from core.performer.portrait.five_points import landmarks_from, like_a_face
 from core.performer.portrait.imaging import grey, resized
 from core.performer.portrait.mesh import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP, fit_pose
 from core.performer.portrait.seam import with_seam
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.media import Pixels
+    from core.performer.portrait.five_points import FivePoints
     from core.performer.portrait.imaging import Floats
     from core.performer.portrait.landmarks import Face, FaceFinder
     from core.performer.portrait.mesh import Pose
@@ -40,6 +42,8 @@ MAX_YAW, MAX_PITCH, MAX_ROLL = np.deg2rad(32), np.deg2rad(30), np.deg2rad(30)
 MIN_SURE = 0.93
 """Least confidence of the landmark network; a covered or strange face gets less."""
 MIN_SHARPNESS = 4.0
+
+REFUSED = "This picture can't be used: {}"
 
 PRESS = 0.005
 """Face heights by which open lips are closed beyond touching, so that no line of teeth is left between them."""
@@ -89,22 +93,37 @@ def read_picture(path: Path) -> Pixels:
         ) from error
 
 
-def make_identity(image: Pixels, finder: FaceFinder, face: int | None = None) -> PortraitIdentity:
+def make_identity(
+    image: Pixels, finder: FaceFinder, face: int | None = None, points: FivePoints | None = None
+) -> PortraitIdentity:
     """The identity of the one face in an RGB picture.
 
     Args:
         image: [h, w, 3] of any size.
         finder: finds and traces faces.
         face: which face to take, largest first, when there are several.
+        points: where a person says that the face is; then nothing is looked for.
 
     Raises:
+        NoFace: there is none to be found.
+        SeveralFaces: there is more than one, and `face` does not say which.
         PerformerError: the picture cannot serve (`PICTURE_REFUSED`).
     """
+    if points is not None:
+        traced = _shown(points)
+        _refuse_unfit(traced)
+        return _prepared(image, traced)
     chosen = _choose(finder.find(image), face)
-    _refuse_unfit(image, chosen)
-    left, top, side = _crop(chosen, image.shape[1], image.shape[0])
+    _refuse_unfit(chosen.landmarks)
+    _refuse_unsure(image, chosen)
+    return _prepared(image, chosen.landmarks)
+
+
+def _prepared(image: Pixels, traced: Floats) -> PortraitIdentity:
+    """The identity of the face with these landmarks, in px of `image`."""
+    left, top, side = _crop(traced, image.shape[1], image.shape[0])
     picture = _cut(image, left, top, side)
-    traced = (chosen.landmarks - np.array([left, top, 0])) * (SIDE / side)
+    traced = (traced - np.array([left, top, 0])) * (SIDE / side)
     traced[:, :2] += 0.5 * SIDE / side - 0.5  # pixel centres, as cv2.resize counts them
     traced = traced.astype(np.float32)
     pose = fit_pose(traced)
@@ -137,7 +156,11 @@ def _as_rgb(picture: Image.Image) -> Pixels:
 
 def _choose(faces: list[Face], wanted: int | None) -> Face:
     if not faces:
-        raise _refused("no face was found.", "Use a picture from the front, both eyes visible.")
+        raise NoFace(
+            Problem.PICTURE_REFUSED,
+            REFUSED.format("no face was found."),
+            "Use a picture from the front, both eyes visible.",
+        )
     if wanted is not None:
         return faces[min(wanted, len(faces) - 1)]
     largest = faces[0].box[3] - faces[0].box[1]
@@ -145,19 +168,33 @@ def _choose(faces: list[Face], wanted: int | None) -> Face:
     if len(rivals) > 1:
         words = {2: "two", 3: "three", 4: "four", 5: "five"}
         number = words.get(len(rivals), "many")
-        raise _refused(
-            f"it shows {number} faces. LiveTalk needs one.", "Crop it to one person, or open another picture."
+        raise SeveralFaces(
+            Problem.PICTURE_REFUSED,
+            REFUSED.format(f"it shows {number} faces. LiveTalk needs one."),
+            "Crop it to one person, or open another picture.",
+            [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in (face.box for face in rivals)],
         )
     return faces[0]
 
 
-def _refuse_unfit(image: Pixels, face: Face) -> None:
-    pose = fit_pose(face.landmarks)
+def _shown(points: FivePoints) -> Floats:
+    if not like_a_face(points):
+        raise _refused(
+            "the five points don't lie like a face.", "Place them on both eyes, the nose and the mouth's corners."
+        )
+    return landmarks_from(points)
+
+
+def _refuse_unfit(landmarks: Floats) -> None:
+    pose = fit_pose(landmarks)
     yaw, pitch, roll = pose.angles
     if pose.scale < MIN_FACE_PX:
         raise _refused("the face is too small.", "Use a picture in which the face is larger.")
     if abs(yaw) > MAX_YAW or abs(pitch) > MAX_PITCH or abs(roll) > MAX_ROLL:
         raise _refused("the face is turned too far away.", "Use a picture from the front, both eyes visible.")
+
+
+def _refuse_unsure(image: Pixels, face: Face) -> None:
     if face.score < MIN_SURE:
         raise _refused("the face can't be made out.", "Use a picture from the front, eyes and mouth uncovered.")
     if _sharpness(image, face) < MIN_SHARPNESS:
@@ -165,7 +202,7 @@ def _refuse_unfit(image: Pixels, face: Face) -> None:
 
 
 def _refused(reason: str, advice: str) -> PerformerError:
-    return PerformerError(Problem.PICTURE_REFUSED, f"This picture can't be used: {reason}", advice)
+    return PerformerError(Problem.PICTURE_REFUSED, REFUSED.format(reason), advice)
 
 
 def _sharpness(image: Pixels, face: Face) -> float:
@@ -179,14 +216,14 @@ def _sharpness(image: Pixels, face: Face) -> float:
     return float(np.asarray(cv2.Laplacian(bright, cv2.CV_32F)).std()) * 40 / contrast
 
 
-def _crop(face: Face, width: int, height: int) -> tuple[float, float, float]:
+def _crop(landmarks: Floats, width: int, height: int) -> tuple[float, float, float]:
     """Left, top and side of the square that shows head and shoulders, in px; inside the picture where it can be."""
-    face_height = fit_pose(face.landmarks).scale
+    face_height = fit_pose(landmarks).scale
     side = face_height / FACE_SHARE[0]
     largest = min(width, height)
     if side > largest:
         side = float(np.clip(largest, face_height / FACE_SHARE[1], side))
-    middle_x, middle_y = face.landmarks[:, :2].min(0) * 0.5 + face.landmarks[:, :2].max(0) * 0.5
+    middle_x, middle_y = landmarks[:, :2].min(0) * 0.5 + landmarks[:, :2].max(0) * 0.5
     left, top = float(middle_x - side / 2), float(middle_y - (EYE_LINE + 0.07) * side)
     if side <= width:
         left = float(np.clip(left, 0, width - side))

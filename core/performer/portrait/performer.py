@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from core.media import MEDIA_RATE
+from core.performer.portrait.cache import IdentityCache
 from core.performer.portrait.codec import CURVES, FRAMES, LATENT
 from core.performer.portrait.identity import SIDE, PortraitIdentity, make_identity
 from core.performer.portrait.landmarks import FaceFinder
@@ -18,6 +19,7 @@ from core.performer.portrait.shown import face_motion
 from core.performer.portrait.warp import PortraitPainter
 from core.performer.portrait.weights import load_weights
 from core.performer.protocol import LatentBlock, PerformerSpec
+from core.settings import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from core.media import Pixels, SpeechBlock
     from core.performer.portrait.face import FaceMotion
+    from core.performer.portrait.five_points import FivePoints
     from core.performer.protocol import Frames, Identity
 
 _MOST_AMOUNT = 1.0
@@ -58,12 +61,25 @@ class PortraitPerformer:
         cv2.setNumThreads(1)
         self._model, self._motion = load_weights(weights)
         self._finder = FaceFinder(face_models)
+        self._identities = IdentityCache(data_folder() / "identities")
         self._style = style
         self._amount = amount_of(motion_amount)
         self.spec = performer_spec(self._motion)
 
-    def prepare(self, image: Pixels) -> Identity:
-        return make_identity(image, self._finder)
+    def prepare(self, image: Pixels, face: int | None = None, points: FivePoints | None = None) -> Identity:
+        """Look at an RGB portrait of any size, or remember what was seen of it before.
+
+        Args:
+            image: [h, w, 3].
+            face: which of several faces to take, as `SeveralFaces` counted them.
+            points: where a person says that the face is.
+        """
+        key = self._identities.key(image, face, points)
+        identity = self._identities.load(key)
+        if identity is None:
+            identity = make_identity(image, self._finder, face, points)
+            self._identities.keep(key, identity)
+        return identity
 
     def open(self, identity: Identity, seed: int) -> PortraitPerformance:
         if not isinstance(identity, PortraitIdentity):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _HERE_MS = 4000
 _LOADING_SHOWN_AFTER_MS = 2000
 _SECONDS_SHOWN_AFTER_MS = 4000
-_PICTURE_PROBLEMS = {Problem.PICTURE_REFUSED, Problem.PICTURE_UNREADABLE}
+_RECORDING_PROBLEMS = {Problem.DISK_FULL, Problem.RECORDING_FAILED, Problem.FOLDER_UNWRITABLE}
 
 
 class Reporter(QObject):
@@ -111,6 +111,8 @@ class Reporter(QObject):
             case ConversationOpened():
                 self._opened(event.private)
             case RecordingStarted():
+                for problem in _RECORDING_PROBLEMS:
+                    self._recovered(problem)
                 self.file_known.emit(event.path)
                 self._window.show_recording(Recording.RECORDING)
             case RecordingSaved():
@@ -165,7 +167,7 @@ class Reporter(QObject):
             self._stage.bar.microphone.show_state(Microphone.NONE)
             if not self._stage.isAncestorOf(self._window.focusWidget() or self._window):
                 self._window.panel.text_box.edit.setFocus()
-        if event.problem in (Problem.DISK_FULL, Problem.RECORDING_FAILED, Problem.FOLDER_UNWRITABLE):
+        if event.problem in _RECORDING_PROBLEMS:
             self._window.show_recording(Recording.IDLE)
         message = message_for(event, self._avatar)
         self._stage.show_problem(message, notice=not message.offers)

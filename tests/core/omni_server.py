@@ -187,8 +187,13 @@ class OmniServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._over.set_result, None)
-        self._thread.join()
+        self.stop()
+
+    def stop(self) -> None:
+        """Nobody listens here any more."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._over.set_result, None)
+            self._thread.join()
 
     @property
     def url(self) -> str:

@@ -94,7 +94,8 @@ class ScreenWatch:
 
 
 class Running:
-    """The program with its window open."""
+    """The program with its window open. `dialogue` is the scripted one that answers, or that stands for the built-in
+    companion beside the product's own."""
 
     def __init__(self, program: Program, events: Events, dialogue: ScriptedDialogue, qtbot: object) -> None:
         self.program = program
@@ -126,8 +127,15 @@ class Running:
 
 
 @pytest.fixture
-def dialogue() -> ScriptedDialogue:
+def dialogue() -> ScriptedDialogue | None:
+    """Who answers; None is whoever the product would take."""
     return ScriptedDialogue()
+
+
+@pytest.fixture
+def chosen() -> Settings:
+    """What the person chose before the program starts."""
+    return changed(Settings(), "window", greeted=True, offer_dismissed=True)
 
 
 @pytest.fixture
@@ -140,18 +148,21 @@ def performer() -> Callable[[], object]:
 def running(
     qtbot: object,
     server: SoundServer,
-    dialogue: ScriptedDialogue,
+    dialogue: ScriptedDialogue | None,
     performer: Callable[[], object] | None,
+    chosen: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Running]:
     monkeypatch.setenv("HOME", str(tmp_path))
-    save(changed(Settings(), "window", greeted=True, offer_dismissed=True), settings_path())
-    events = Events()
+    save(chosen, settings_path())
+    events, here = Events(), ScriptedDialogue()
     product_parts = core.parts.product_parts
 
     def parts(*args: object) -> object:
-        replaced = dict[str, object](dialogue=lambda *_: dialogue, built_in=lambda *_: dialogue)
+        replaced = dict[str, object](built_in=lambda *_: dialogue or here)
+        if dialogue is not None:
+            replaced["dialogue"] = lambda *_: dialogue
         if performer is not None:
             replaced["performer"] = lambda _: performer()
         return dataclasses.replace(product_parts(*args), **replaced)
@@ -177,8 +188,9 @@ def running(
     program.window.resize(1280, 800)
     qtbot.waitUntil(lambda: program.window.engine is not None, timeout=30_000)
     program.window.activateWindow()
-    running = Running(program, events, dialogue, qtbot)
+    running = Running(program, events, dialogue or here, qtbot)
     yield running
     program.window.close()
     qtbot.waitUntil(lambda: bool(quits), timeout=30_000)
+    program.finish()
     program.deleteLater()

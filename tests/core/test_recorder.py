@@ -65,43 +65,13 @@ def decoded_sound(path: Path) -> np.ndarray:
 
 def decoded_pictures(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Times in seconds and mean grey of every frame in the file."""
-    times = subprocess.run(
-        [
-            "ffprobe",
-            "-v",
-            "error",
-            "-select_streams",
-            "v",
-            "-show_entries",
-            "frame=pts_time",
-            "-of",
-            "csv=p=0",
-            str(path),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.replace(",", " ")
-    raw = subprocess.run(
-        [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-i",
-            str(path),
-            "-fps_mode",
-            "passthrough",
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "gray",
-            "-",
-        ],
-        check=True,
-        capture_output=True,
-    ).stdout
-    frames = np.frombuffer(raw, np.uint8).reshape(-1, 64 * 64).mean(axis=1)
-    return np.array([float(line.split()[0]) for line in times.splitlines() if line.strip()]), frames
+    probe = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=pts_time", "-of", "csv=p=0"]
+    listed = subprocess.run([*probe, str(path)], check=True, capture_output=True, text=True).stdout.splitlines()
+    times = np.array([float(line.split(",")[0]) for line in listed if line.strip(", ")])
+    decode = ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    command = ["ffmpeg", "-v", "error", "-i", str(path), *decode]
+    raw = subprocess.run(command, check=True, capture_output=True).stdout
+    return times, np.frombuffer(raw, np.uint8).reshape(len(times), -1).mean(axis=1)
 
 
 @needs_ffmpeg

@@ -14,7 +14,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from core.events import AvatarChanged, Interrupted, RecordingSaved, RecordingStarted, Replying, Status, StatusChanged
+from tests.core.test_recorder import decoded_pictures, decoded_sound
 from tests.e2e.conftest import ScreenWatch, TimedRecording
+from tests.fakes import tone
 from tests.soundserver import RATE
 
 if TYPE_CHECKING:
@@ -40,40 +42,55 @@ def done(event: object) -> bool:
     return isinstance(event, Replying) and event.done
 
 
-def test_sound_and_picture_are_in_step_on_the_screen_and_in_the_film(running: Running, tmp_path: Path) -> None:
-    running.until_event(AvatarChanged)
-    running.dialogue.pieces = [("flash ", 0.36), ("dark ", 0.44)] * 6
-    levels = iter([0.9, 0.0] * 6)
-    running.dialogue.hold = True
-    running.engine.start_recording(tmp_path / "talk.mp4")
-    running.until_event(RecordingStarted)
+FLASHES = 6
+
+
+def flashes_seen_and_heard(running: Running) -> tuple[np.ndarray, np.ndarray]:
+    """Let the avatar flash and sound; when each flash appeared on the screen, and when its sound in the air."""
     recording, watch = TimedRecording(), ScreenWatch(running.program)
     running.spend(0.5)
+    before = len(running.dialogue.replies)
+    turns = len(running.events.of(Replying))
     running.engine.say("Go")
-    running.until(lambda: bool(running.dialogue.replies))
-    reply = running.dialogue.replies[0]
-    from tests.fakes import tone
-
-    for text, seconds in running.dialogue.pieces:
-        reply.speak(tone(seconds, next(levels)), text)
+    running.until(lambda: len(running.dialogue.replies) > before)
+    reply = running.dialogue.replies[-1]
+    for _ in range(FLASHES):
+        reply.speak(tone(0.36, 0.9), "flash ")
+        reply.speak(tone(0.44, 0.0), "dark ")
     reply.finish()
-    running.until_event(Replying, done)
+    running.until(lambda: any(done(event) for event in running.events.of(Replying)[turns:]))
     running.spend(0.3)
     times, greys = watch.stop()
     sound, began = recording.stop()
     loud = np.abs(sound[: len(sound) // 48 * 48]).reshape(-1, 48).max(axis=1) > 0.2
     # A tone crosses zero every 1.25 ms: quiet means ten milliseconds of it.
     loud = np.convolve(loud, np.ones(10), "full")[: len(loud)] > 0
-    heard_at = began + rises(loud) / (RATE / 48)
-    seen_at = times[rises(greys > 110)]
-    assert len(heard_at) == 6
-    assert len(seen_at) == 6
-    apart = seen_at[1:] - heard_at[1:]
+    return times[rises(greys > 110)], began + rises(loud) / (RATE / 48)
+
+
+def test_sound_and_picture_are_in_step_on_the_screen_and_in_the_film(running: Running, tmp_path: Path) -> None:
+    running.until_event(AvatarChanged)
+    running.dialogue.hold = True
+    film = tmp_path / "talk.mp4"
+    running.engine.start_recording(film)
+    running.until_event(RecordingStarted)
+    for _ in range(3):  # a sound server that is starved tears sounds apart: that says nothing about the step
+        seen, heard = flashes_seen_and_heard(running)
+        if len(seen) == len(heard) == FLASHES:
+            break
+    assert len(seen) == len(heard) == FLASHES
+    apart = seen[1:] - heard[1:]  # the first one fades in from idle
     assert abs(np.median(apart)) <= 0.04, f"{np.round(apart * 1000)} ms"
     assert np.abs(apart).max() <= 0.09, f"{np.round(apart * 1000)} ms"
     running.engine.stop_recording()
-    saved = running.until_event(RecordingSaved)
-    assert saved.seconds > 4
+    running.until_event(RecordingSaved)
+    times, greys = decoded_pictures(film)
+    sound = decoded_sound(film)
+    loud = np.abs(sound[: len(sound) // 240 * 240]).reshape(-1, 240).max(axis=1) > 0.2
+    sounds_at, shows_at = rises(loud) * 0.01, times[rises(greys > 110)]
+    assert len(sounds_at) == len(shows_at) >= FLASHES
+    steps = np.delete(shows_at - sounds_at, slice(None, None, FLASHES))
+    assert np.abs(steps).max() <= 0.04, f"{np.round(steps * 1000)} ms"
 
 
 @pytest.mark.skipif(not shutil.which("flite"), reason="flite is not installed: make run")

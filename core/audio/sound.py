@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.media import Samples
 
 TICK_S = 0.01
-RING_S = 0.08
+RING_S = 0.12
 """How much sound is kept written ahead of the device."""
 CHUNK = 512
 """Samples of an `AudioChunk`: one window of the voice detector."""

@@ -176,7 +176,7 @@ def likeness(heard: Samples, piece: Samples) -> float:
     return float(np.corrcoef(heard[at : at + len(piece)], piece)[0, 1])
 
 
-def test_hush_is_silence_within_a_tenth_of_a_second(server: SoundServer) -> None:
+def test_hush_is_silence_within_150_ms(server: SoundServer) -> None:
     delays_ms: list[float] = []
     with talking() as talk, server.recording() as recording:
         recording.wait_for(0.5)
@@ -189,7 +189,7 @@ def test_hush_is_silence_within_a_tenth_of_a_second(server: SoundServer) -> None
             assert 0 < unheard <= RING_S * MEDIA_RATE
             loud = loudness_by_ms(recording.wait_for(at / RATE + 0.4))
             delays_ms.append(float(np.nonzero(loud > 0.01)[0][-1]) - at * 1000 / RATE)
-    assert min(delays_ms) < 100
+    assert min(delays_ms) < 150
     assert max(delays_ms) < 400
 
 

@@ -41,7 +41,8 @@ class Offer:
 
 @dataclass(frozen=True)
 class Message:
-    """What the window shows for an event. `problem` tells whether a message is the same one again."""
+    """What the window shows for an event. `problem` tells whether a message is the same one again; one that is not
+    `lasting` is forgotten for whatever is shown next."""
 
     problem: Problem | None
     title: str
@@ -49,6 +50,7 @@ class Message:
     offers: tuple[Offer, ...]
     detail: str = ""
     grave: bool = True
+    lasting: bool = True
 
 
 _RETRY = Offer(QT_TRANSLATE_NOOP("Message", "Retry"), Action.RETRY)
@@ -94,6 +96,7 @@ _NOT_GRAVE = {
     Problem.SETTINGS_NEWER,
     Problem.ENDPOINT_BUSY,
 }
+_MOMENTARY = {Problem.PICTURE_REFUSED, Problem.PICTURE_UNREADABLE, Problem.DEVICE_LOST}
 _QUESTION_KEPT = {Problem.ENDPOINT_SILENT, Problem.ENDPOINT_UNREACHABLE, Problem.ENDPOINT_BUSY, Problem.ANSWER_CUT}
 """Problems that end with a turn the person may want answered after all."""
 
@@ -108,7 +111,8 @@ def message_for(failed: Failed, avatar: str = "") -> Message:
     known = _OFFERS.get(failed.problem, (_OK,))
     offers = tuple(Offer(tr("Message", offer.words), offer.action) for offer in known)
     grave = failed.problem not in _NOT_GRAVE
-    return Message(failed.problem, failed.title, advice, offers, failed.detail, grave)
+    lasting = failed.problem not in _MOMENTARY
+    return Message(failed.problem, failed.title, advice, offers, failed.detail, grave, lasting)
 
 
 def leaves_unanswered(failed: Failed) -> bool:

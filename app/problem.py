@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
     from app.messages import Message
+    from core.errors import Problem
 
 MAX_WIDTH = 638
 _NOTICE_MS = 5000
@@ -24,7 +25,8 @@ _NOTICE_MS = 5000
 class ProblemCard(Float):
     """What happened, one line of advice, up to three buttons, and the technical line folded away.
 
-    `chosen` carries the `Action` of the button that was pressed. A notice leaves by itself after 5 s.
+    `chosen` carries the `Action` of the button that was pressed. A notice leaves by itself after 5 s. A lasting problem
+    that another message covers comes back when that one is closed.
     """
 
     chosen = Signal(object)
@@ -34,6 +36,8 @@ class ProblemCard(Float):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._message: Message | None = None
+        self._notice = False
+        self._covered: list[Message] = []
         self._title = _label("glass_heading", self)
         self._advice = _label("glass_supporting", self)
         self._column = QVBoxLayout(self)
@@ -52,11 +56,6 @@ class ProblemCard(Float):
         return self._message if self.isVisible() else None
 
     @property
-    def kept(self) -> Message | None:
-        """The message, shown or put away."""
-        return self._message
-
-    @property
     def buttons(self) -> list[QPushButton]:
         return [
             button for button in self.findChildren(QPushButton) if button is not self._copy and not button.isHidden()
@@ -64,8 +63,12 @@ class ProblemCard(Float):
 
     def show_message(self, message: Message, notice: bool = False) -> None:
         """Show `message` in place of any other; the same problem again only changes its words."""
-        again = self.isVisible() and self._message is not None and self._message.problem == message.problem
-        self._message = message
+        shown = self._message if self.isVisible() else None
+        again = shown is not None and shown.problem == message.problem
+        if shown is not None and not again and shown.lasting and not self._notice:
+            self._covered.append(shown)
+        self._covered = [other for other in self._covered if other.problem != message.problem]
+        self._message, self._notice = message, notice
         self._title.setText(message.title)
         self._advice.setText(message.advice)
         self._advice.setVisible(bool(message.advice))
@@ -94,11 +97,17 @@ class ProblemCard(Float):
             self.closed.emit()
             if had_focus:
                 self.window().setFocus()
+            if self._covered:
+                self.show_message(self._covered.pop())
 
-    def forget(self) -> None:
-        """The problem is over."""
+    def forget(self, problem: Problem) -> bool:
+        """The problem is over; whether it was on the glass, or put away."""
+        self._covered = [other for other in self._covered if other.problem is not problem]
+        if self._message is None or self._message.problem is not problem:
+            return False
         self._message = None
         self.close_message()
+        return True
 
     def fit(self, room: int) -> None:
         """Take the size its words need within `room` px of width."""

@@ -176,10 +176,9 @@ class Reporter(QObject):
         if problem is Problem.NO_MICROPHONE:
             on = self._window.settings.audio.microphone_on
             self._stage.bar.microphone.show_state(Microphone.ON if on else Microphone.OFF)
-        kept = self._stage.problem.kept
-        if kept is not None and kept.problem is problem:
-            self._stage.problem.forget()
-            self._stage.pill.set_can_open(False)
+        card = self._stage.problem
+        if card.forget(problem):
+            self._stage.pill.set_can_open(card.isVisible())
 
     def _opened(self, private: bool) -> None:
         self._window.panel.show_private(private)

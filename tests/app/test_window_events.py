@@ -127,6 +127,24 @@ def test_there_is_one_problem_at_a_time_and_the_same_again_updates_it(scene: Sce
     assert scene.stage.problem.message.title == SILENT.title
 
 
+def test_a_lasting_problem_comes_back_from_under_what_covered_it(scene: Scene) -> None:
+    def titles() -> str:
+        message = scene.stage.problem.message
+        return message.title if message else ""
+
+    scene.reporter.receive(Failed(Problem.SETTINGS_BROKEN, "Settings.", ""))
+    scene.reporter.receive(Failed(Problem.PICTURE_REFUSED, "Picture.", ""))
+    scene.reporter.receive(Failed(Problem.NO_MICROPHONE, "Microphone.", ""))
+    scene.reporter.receive(Failed(Problem.NO_OPENGL, "OpenGL.", ""))
+    assert titles() == "OpenGL."
+    scene.stage.problem.close_message()
+    assert titles() == "Microphone."
+    scene.reporter.receive(Recovered(Problem.NO_MICROPHONE))
+    assert titles() == "Settings."
+    QTest.keyClick(scene.window.windowHandle(), Qt.Key.Key_Escape)
+    assert titles() == ""
+
+
 def test_a_problem_goes_when_its_cause_is_gone(scene: Scene) -> None:
     scene.reporter.receive(failed(Problem.NO_MICROPHONE))
     assert scene.stage.bar.microphone.state is Microphone.NONE

@@ -214,6 +214,43 @@ def test_a_drawing_opens_its_mouth_between_its_lips():
     assert inside.max() < 120, "the dark of the mouth, not skin"
 
 
+def test_the_large_eyes_of_a_drawing_shut_and_its_lips_lie_on_its_line():
+    identity = drawn()
+    points, scale = identity.landmarks, identity.pose.scale
+    none = np.zeros((1, 3), np.float32)
+    shut = FaceMotion(np.zeros((1, 468, 3), np.float32), none, none, np.ones((1, 2), np.float32), none[:, :2])
+    frame = PortraitPainter(identity).paint(shut)[0]
+    for upper, lower in (RIGHT_EYE, LEFT_EYE):
+        x, y = points[sorted({*upper, *lower}), :2].mean(0).round().astype(int)
+        part = np.s_[y - 6 : y + 7, x - 8 : x + 9]
+        assert (identity.picture[part].max(-1) < 90).any(), "an iris"
+        assert (frame[part].astype(int) - SKIN).max() < 30
+        assert (frame[part].min(-1) > 90).mean() > 0.7, "skin"
+    bottom = points[17, 1]
+    middle = identity.picture[round(float(points[13, 1])), round(float(points[13, 0]))].astype(int)
+    assert np.abs(middle - (150, 60, 60)).max() < 40, "red, as the line is"
+    assert bottom - points[13, 1] < 0.2 * scale
+
+
+def test_eyes_that_run_into_hair_keep_the_canonical_size():
+    picture, points = drawing()
+    plain = make_identity(picture, Finds(), points=points)
+    picture[300:350, 200:300] = INK  # over the right eye only
+    covered = make_identity(picture, Finds(), points=points)
+    assert plain.eye_opening.min() > 0.42
+    assert covered.eye_opening.max() < 0.36
+
+
+def test_a_flat_drawing_gets_no_shadows():
+    identity = drawn()
+    dropped = np.zeros((1, 468, 3), np.float32)
+    dropped[0, canonical_mesh().vertices[:, 1] > 0.25, 1] = 0.1
+    none = np.zeros((1, 3), np.float32)
+    frame = PortraitPainter(identity).paint(FaceMotion(dropped, none, none, none[:, :2], none[:, :2]))[0]
+    x, y = identity.landmarks[207, :2].round().astype(int)
+    assert np.abs(frame[y, x].astype(int) - SKIN).max() <= 2
+
+
 @pytest.mark.parametrize(
     "flat",
     [

@@ -216,6 +216,21 @@ def test_shut_lids_hide_the_eyes_and_half_shut_lids_do_not_squash_the_iris():
     assert half_rows.max() == pytest.approx(open_rows.max(), abs=2), "as wide as before: covered, not squashed"
 
 
+def test_nothing_white_shines_between_shut_lids_though_an_edge_was_traced_too_high():
+    landmarks = landmarks_of()
+    seen = drawn_face(landmarks)
+    for upper, lower in (RIGHT_EYE, LEFT_EYE):
+        outline = np.concatenate([landmarks[list(upper), :2], landmarks[list(lower), :2][::-1]])
+        cv2.fillPoly(seen, [np.round(outline).astype(np.int32)], (235, 235, 235))
+        landmarks[list(lower[1:-1]), 1] -= 2
+    traced = identity_of(landmarks)
+    identity = PortraitIdentity("high", seen, landmarks, traced.pose, 0, traced.eye_opening, traced.closing)
+    frame = PortraitPainter(identity).paint(motion(lids=(1, 1)))[0]
+    white = [(picture.min(-1) > 200).sum() for picture in (seen, frame)]
+    assert white[0] > 150
+    assert white[1] < 0.08 * white[0]
+
+
 def test_gaze_moves_the_irises_by_its_share_of_the_eye():
     landmarks = landmarks_of()
     identity = identity_of(landmarks)

@@ -32,6 +32,10 @@ BROW = 0.04
 LEAST_FOLD = 0.17
 RIGID_EDGE = 0.07
 """Eye widths of lid beside its edge that do not stretch, so that lashes keep their thickness."""
+SHUTS = 0.8
+"""Closing beyond which nothing may shine between the lids."""
+SLIT = 0.05
+"""Eye widths beside the line where they meet in which it would."""
 IRIS = 0.22
 """Radius that turns rigidly, in eye widths."""
 MAX_GAZE = 0.16
@@ -92,6 +96,7 @@ class _Eye:
         self._meeting = meeting - self._inset_lower
         self._columns = np.repeat(2 * (self._x - self._corner[0]), bottom - top, axis=0)
         self._doubled = doubled(self._rest)
+        self._lash_colour, self._lid_light = self._lashes()
         self._iris = self._find_iris(upper, lower)
         self._ball = self._without_lids()
 
@@ -110,11 +115,30 @@ class _Eye:
             seen *= (1 + 0.25 * closed * shaded)[..., None]
         seen += (self._skin(under) - seen) * lid_under
         seen += (self._skin(over) - seen) * lid_over
+        if closed > SHUTS:
+            self._cover_slit(seen, self._upper + upper_down, (closed - SHUTS) / (1 - SHUTS))
         return np.clip(seen + 0.5, 0, 255).astype(np.uint8)
+
+    def _cover_slit(self, seen: Floats, meeting: Floats, share: float) -> None:
+        """Lay lashes over what shines where the lids meet: the white that the traced edges left on them."""
+        band = np.clip(1.5 - np.abs(self._y - meeting) / (SLIT * self._width), 0, 1)
+        shine = np.clip((seen.mean(2) - self._lid_light) / 12, 0, 1)
+        seen += (self._lash_colour - seen) * (share * band * shine)[..., None]
+
+    def _lashes(self) -> tuple[Floats, Floats]:
+        """In every column the darkest colour at the upper lid's edge, [1, w, 3], and the lids' brightness, [1, w]."""
+        steps = np.arange(-2, 3, dtype=np.float32)[:, None]
+        edge = self._skin(self._upper + steps).astype(np.float32)
+        darkest = np.take_along_axis(edge, edge.mean(2).argmin(0)[None, :, None], axis=0)
+        beside = [
+            self._skin(line).mean(2) for line in (self._upper - 0.14 * self._width, self._lower + 0.14 * self._width)
+        ]
+        soft = 0.05 * self._width
+        return blurred(darkest, soft), blurred(np.maximum(*beside).astype(np.float32), soft)
 
     def _skin(self, rows: Floats) -> Pixels:
         """The resting picture with every pixel taken from its own column, at `rows`."""
-        return sampled(self._doubled, paired(self._columns, 2 * (rows - self._corner[1])))
+        return sampled(self._doubled, paired(self._columns[: len(rows)], 2 * (rows - self._corner[1])))
 
     def _turned(self, gaze: Floats) -> Pixels:
         """The eyeball with its iris moved by `gaze` eye widths."""

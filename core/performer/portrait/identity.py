@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.errors import NoFace, PerformerError, Problem, SeveralFaces
+from core.performer.portrait.drawn import laid_on_drawing
 from core.performer.portrait.five_points import landmarks_from, like_a_face
 from core.performer.portrait.imaging import grey, resized
 from core.performer.portrait.mesh import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP, fit_pose
@@ -112,22 +113,24 @@ def make_identity(
     if points is not None:
         traced = _shown(points)
         _refuse_unfit(traced)
-        return _prepared(image, traced)
+        return _prepared(image, traced, drawn=True)
     chosen = _choose(finder.find(image), face)
     _refuse_unfit(chosen.landmarks)
     _refuse_unsure(image, chosen)
     return _prepared(image, chosen.landmarks)
 
 
-def _prepared(image: Pixels, traced: Floats) -> PortraitIdentity:
-    """The identity of the face with these landmarks, in px of `image`."""
+def _prepared(image: Pixels, traced: Floats, *, drawn: bool = False) -> PortraitIdentity:
+    """The identity of the face with these landmarks, in px of `image`; `drawn` when they only say where it is."""
     left, top, side = _crop(traced, image.shape[1], image.shape[0])
     picture = _cut(image, left, top, side)
     traced = (traced - np.array([left, top, 0])) * (SIDE / side)
     traced[:, :2] += 0.5 * SIDE / side - 0.5  # pixel centres, as cv2.resize counts them
     traced = traced.astype(np.float32)
     pose = fit_pose(traced)
-    landmarks = with_seam(picture, traced, pose.scale)
+    if drawn:
+        traced = laid_on_drawing(picture, traced, pose.scale)
+    landmarks = with_seam(picture, traced, pose.scale, closed=drawn)
     gap = float(max(0.0, _lip_gap(landmarks) / pose.scale))
     return PortraitIdentity(
         key=hashlib.sha256(picture.tobytes()).hexdigest(),

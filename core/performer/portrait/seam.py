@@ -32,9 +32,9 @@ REACH = 0.022
 """How far from the trace, in face heights, an edge is looked for."""
 
 
-def with_seam(picture: Pixels, landmarks: Floats, face_height: float) -> Floats:
+def with_seam(picture: Pixels, landmarks: Floats, face_height: float, *, closed: bool = False) -> Floats:
     """`landmarks` [468, 3] with the inner lips moved: onto each other and the dark seam of a closed mouth, or onto the
-    two edges of an open one."""
+    two edges of an open one. `closed` tells that the lips meet, whatever their colours say."""
     moved = landmarks.copy()
     bright = blurred(grey(picture), 1.0)
     reach = max(3.0, REACH * face_height)
@@ -48,7 +48,7 @@ def with_seam(picture: Pixels, landmarks: Floats, face_height: float) -> Floats:
     moved[[UPPER_LIP[0], UPPER_LIP[-1]], 1] = seam[[0, -1]]
     inside, teeth = _inside(picture, landmarks)
     gap = float((lower[3:8, 1] - upper[3:8, 1]).mean()) / face_height
-    if gap <= WIDE_OPEN and teeth <= TEETH_SHARE:
+    if closed or (gap <= WIDE_OPEN and teeth <= TEETH_SHARE):
         for edge in (UPPER_LIP, LOWER_LIP):
             _lay(moved, edge, middle, columns, seam)
         return moved

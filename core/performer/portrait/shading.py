@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from core.performer.portrait.imaging import darken, resized, sampled
+from core.performer.portrait.imaging import darken, grey, resized, sampled
 from core.performer.portrait.mesh import CHIN, JAW
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ DEEPEST = 0.15
 STEP = 4
 """px between the points at which the shadow is known."""
 LEAST = 0.004
+FLAT = 1.0
+"""Spread of a cheek's brightness below which the picture knows no shading: a flat drawing."""
 
 
 class Shading:
@@ -43,6 +45,7 @@ class Shading:
         below = (y - points[CHIN, 1]) / scale
         throat = np.exp(-(((x - points[CHIN, 0]) / (0.26 * scale)) ** 2)) * np.exp(-(((below - 0.05) / 0.05) ** 2))
         self._shadow = (shadow + throat).astype(np.float32)
+        self._deepest = 0.0 if _flat(identity) else DEEPEST
 
     def paint(self, part: Pixels, source: Floats, flesh: Floats) -> None:
         """Darken a part of the frame, in place.
@@ -53,7 +56,7 @@ class Shading:
             flesh: [468, 2] px, how far the face's points went.
         """
         drop = float(np.clip(flesh[list(JAW), 1].mean() / self._scale / FULL_DROP, 0, 1))
-        depth = DEEPEST * drop
+        depth = self._deepest * drop
         if depth < LEAST:
             return
         shadow = sampled(self._shadow, source)
@@ -63,3 +66,12 @@ class Shading:
         nodes = np.s_[top : top + height, left : left + width]
         dark = part[STEP * top : STEP * (top + height), STEP * left : STEP * (left + width)]
         darken(dark, resized(shadow[nodes], (dark.shape[1], dark.shape[0])), depth)
+
+
+def _flat(identity: PortraitIdentity) -> bool:
+    bright, reach = grey(identity.picture), max(2, round(0.06 * identity.pose.scale))
+    patches = [
+        bright[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
+        for x, y in (np.round(identity.landmarks[cheek, :2]).astype(int) for cheek, _, _ in CHEEKS)
+    ]
+    return max(float(patch.std()) for patch in patches) < FLAT

@@ -20,7 +20,7 @@ from PySide6.QtTest import QTest
 from app.controls import Microphone
 from app.messages import Action
 from core.dialogue.client import Patience
-from core.dialogue.history import list_conversations
+from core.dialogue.history import History, list_conversations
 from core.errors import Problem
 from core.events import (
     AvatarChanged,
@@ -33,7 +33,7 @@ from core.events import (
     Status,
     StatusChanged,
 )
-from core.settings import Settings, changed, conversations_folder
+from core.settings import Settings, changed, conversations_folder, settings_path
 from tests.core.omni_server import Head, Hold, OmniServer, Reset, answering, tone, vllm_sound, vllm_words, wav
 from tests.fakes import PaintingPerformer
 
@@ -365,14 +365,13 @@ class TestRealPictures:
 
 
 CHILD = """
-import argparse, dataclasses, sys
-from PySide6.QtCore import QTimer
+import dataclasses, sys
 import app.main, app.cli, core.parts
-from core.events import RecordingStarted, Replying
+from core.events import Failed, RecordingStarted, Replying
 from tests.fakes import PaintingPerformer, ScriptedDialogue
 
 product_parts = core.parts.product_parts
-talking = ScriptedDialogue(pieces=[("A sentence that was heard. ", 1.0)] * 30)
+talking = ScriptedDialogue(pieces=[("A sentence that was heard. ", 1.0)] * int(sys.argv.pop(1)))
 core.parts.product_parts = lambda *given: dataclasses.replace(
     product_parts(*given), performer=lambda _: PaintingPerformer(512),
     dialogue=lambda *_: talking, built_in=lambda *_: talking,
@@ -385,7 +384,11 @@ def noting(reporter, event):
         print("recording", event.path, flush=True)
         program.window.engine.say("Remember this")
     elif isinstance(event, Replying):
-        print("replying", flush=True)
+        print("done" if event.done else "replying", flush=True)
+        if event.done:
+            program.window.close()
+    elif isinstance(event, Failed):
+        print("told", event.title, flush=True)
 
 def begun(started):
     global program
@@ -402,11 +405,11 @@ sys.exit(app.cli.main(sys.argv[1:]))
 """
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(*arguments: str, sentences: int = 30) -> subprocess.Popen[str]:
+    """The program as a process of its own, whose replies have so many sentences of a second."""
+    command = [sys.executable, "-c", CHILD, str(sentences), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
 
 
 def line_with(process: subprocess.Popen[str], beginning: str) -> str:
@@ -449,10 +452,30 @@ def test_a_killed_program_keeps_film_and_conversation_and_only_one_runs_at_a_tim
         end(first)
     assert shown_s(film) > 2.0
     (saved,) = list_conversations(conversations_folder())
-    assert saved.readable
-    assert "Remember this" in saved.path.read_text("utf-8")
+    with History.reopen(saved.path) as reopened:
+        assert reopened.entries[0].text == "Remember this"
     third = start()
     try:
         assert line_with(third, "well") == "well"
     finally:
         end(third)
+
+
+def test_without_opengl_and_with_broken_settings_both_are_told_and_the_talk_goes_on(
+    server: SoundServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings_path().parent.mkdir(parents=True)
+    settings_path().write_text("volume = [", "utf-8")
+    monkeypatch.setenv("QT_XCB_GL_INTEGRATION", "none")
+    program = start("--record", sentences=1)
+    assert program.stdout is not None
+    with program.stdout:
+        said = program.stdout.read().splitlines()
+    assert program.wait(20) == 0
+    assert [line for line in said if line.startswith("told")] == [
+        "told Your settings could not be read, so LiveTalk started with its own.",
+        "told This computer has no OpenGL, so the picture is drawn without it.",
+    ]
+    assert said[-1] == "done"
+    assert (settings_path().parent / "settings.broken.toml").read_text("utf-8") == "volume = ["

@@ -159,7 +159,7 @@ class Refusal(QFrame):
 
     @property
     def words(self) -> str:
-        return f"{self._title.text()}. {self._advice.text()}"
+        return f"{self._title.text()} {self._advice.text()}"
 
     def show_error(self, path: Path, error: LiveTalkError) -> None:
         while self._picture.count():
@@ -170,7 +170,7 @@ class Refusal(QFrame):
         shown.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         shown.dim(True)
         self._picture.addWidget(shown)
-        self._title.setText(error.title.rstrip("."))
+        self._title.setText(error.title)
         self._advice.setText(error.advice)
         self.show()
         event = QAccessibleAnnouncementEvent(self, self.words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,9 @@ class Reporter(QObject):
         self._here_said = False
         self._here = QTimer(self, singleShot=True, interval=_HERE_MS)
         self._here.timeout.connect(self._ready)
+        self._busy: Failed | None = None
+        self._countdown = QTimer(self, interval=1000)
+        self._countdown.timeout.connect(self._count_down)
         self._beside = QTimer(self, singleShot=True)
         self._beside.timeout.connect(self._say_beside)
         self.name_avatar(window.settings.avatar.portrait)
@@ -169,8 +173,22 @@ class Reporter(QObject):
                 self._window.panel.text_box.edit.setFocus()
         if event.problem in _RECORDING_PROBLEMS:
             self._window.show_recording(Recording.IDLE)
+        if event.problem is Problem.ENDPOINT_BUSY:
+            self._busy = event
+            self._countdown.start()
         message = message_for(event, self._avatar)
         self._stage.show_problem(message, notice=not message.offers)
+
+    def _count_down(self) -> None:
+        """A second less until a busy endpoint is tried again."""
+        busy, shown = self._busy, self._stage.problem.message
+        left = (busy.retry_after_s or 0.0) - 1 if busy else 0.0
+        if busy is None or shown is None or shown.problem is not busy.problem or left < 1:
+            self._countdown.stop()
+            return
+        advice = self.tr("Trying again in {seconds} s.").format(seconds=round(left))
+        self._busy = replace(busy, retry_after_s=left, advice=advice)
+        self._stage.problem.show_message(message_for(self._busy, self._avatar))
 
     def _recovered(self, problem: Problem) -> None:
         if problem is Problem.NO_MICROPHONE:

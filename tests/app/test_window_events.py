@@ -127,6 +127,16 @@ def test_there_is_one_problem_at_a_time_and_the_same_again_updates_it(scene: Sce
     assert scene.stage.problem.message.title == SILENT.title
 
 
+def test_a_busy_endpoint_counts_down_to_the_next_attempt(scene: Scene, qtbot: QtBot) -> None:
+    scene.reporter._countdown.setInterval(10)
+    said: list[str] = []
+    scene.reporter.receive(Failed(Problem.ENDPOINT_BUSY, "Busy.", "Trying again in 3 s.", retry_after_s=3.0))
+    scene.stage.problem.resized.connect(lambda: said.append(scene.stage.problem.message.advice))
+    qtbot.waitUntil(lambda: not scene.reporter._countdown.isActive())
+    assert list(dict.fromkeys(said)) == [f"Trying again in {seconds} s." for seconds in (2, 1)]
+    assert scene.stage.problem.isVisible()
+
+
 def test_a_lasting_problem_comes_back_from_under_what_covered_it(scene: Scene) -> None:
     def titles() -> str:
         message = scene.stage.problem.message

@@ -168,7 +168,7 @@ class TestEndpoint:
 
         scripts[:] = [refusing(429, ("retry-after", "4")), good]
         case.type("Are you busy?")
-        assert case.told(Problem.ENDPOINT_BUSY, "The endpoint is busy (429).") == "Trying again in 4 s."
+        assert case.told(Problem.ENDPOINT_BUSY, "The endpoint is busy (429).").startswith("Trying again in ")
         case.running.until(lambda: case.window.stage.pill.status is Status.RECONNECTING)
         case.answered("Hello there.")
         case.gone()

@@ -177,10 +177,10 @@ class Outcome(QWidget):
 class Settling(QTimer):
     """Calls `settled` once typing has rested, or at once by `flush`."""
 
-    def __init__(self, owner: QWidget, settled: Callable[[], None]) -> None:
+    def __init__(self, owner: QWidget, settled: Callable[[], None], rest_ms: int = SETTLE_MS) -> None:
         super().__init__(owner)
         self.setSingleShot(True)
-        self.setInterval(SETTLE_MS)
+        self.setInterval(rest_ms)
         self.timeout.connect(settled)
         self._settled = settled
 

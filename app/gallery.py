@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QImageReader, QKeyEvent
-from PySide6.QtWidgets import QFileDialog, QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
 from app.background import run_in_background
 from app.card import Card, label
 from app.gallery_cards import COLUMNS, GAP, OpenCard, PortraitCard, Refusal, Removed
+from app.open_picture import open_picture
 from app.sheet import Sheet, title_row
 
 if TYPE_CHECKING:
@@ -82,12 +83,8 @@ class GallerySheet(Sheet):
 
     def choose_file(self) -> None:
         """ "Open image…": ask for a file, then try it."""
-        start = str(self._recent[0].parent) if self._recent else ""
-        dialog = QFileDialog(self, self.tr("Open a picture"), start, _picture_filter(self.tr("Pictures")))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(lambda chosen: self.try_picture(Path(chosen)))
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
+        folder = self._recent[0].parent if self._recent else None
+        open_picture(self, lambda chosen: self.try_picture(Path(chosen)), folder)
 
     def try_picture(self, path: Path) -> None:
         """Check a picture of the person's own; choose it when it is fit. A later try overtakes this one."""
@@ -278,11 +275,6 @@ def _neighbour(rows: list[list[int]], index: int, key: Qt.Key, mirrored: bool) -
     if not 0 <= row + step < len(rows):
         return index
     return rows[row + step][min(column, len(rows[row + step]) - 1)]
-
-
-def _picture_filter(words: str) -> str:
-    formats = sorted({bytes(name.data()).decode() for name in QImageReader.supportedImageFormats()} - {"svg", "svgz"})
-    return f"{words} ({' '.join(f'*.{name}' for name in formats)})"
 
 
 def _dropped(event: QDropEvent) -> Path | None:

@@ -57,12 +57,12 @@ class HistorySheet(Sheet):
     Signals:
         opened(object): the `Path` of the conversation to go on with; the sheet closes.
         new_conversation(bool): begin another one, True for one that is not saved; the sheet closes.
-        deleted(object): the `Path` of a conversation that was deleted.
+        deleting(object): the `Path` of a conversation that is about to be deleted.
     """
 
     opened = Signal(object)
     new_conversation = Signal(bool)
-    deleted = Signal(object)
+    deleting = Signal(object)
 
     def __init__(self, services: HistoryServices, parent: QWidget, reduce_motion: bool = False) -> None:
         super().__init__(parent, "", QSize(640, 620), reduce_motion)
@@ -138,6 +138,7 @@ class HistorySheet(Sheet):
         self.accept()
 
     def _delete(self, entry: SavedConversation, row: int) -> None:
+        self.deleting.emit(entry.path)
         delete = self._services.delete
         self.list.takeItem(row)
         self._show_emptiness(loading=False)
@@ -154,7 +155,6 @@ class HistorySheet(Sheet):
         self._removed_words.setText(words)
         self.removal.show()
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
-        self.deleted.emit(entry.path)
 
     def _not_deleted(self, entry: SavedConversation, row: int, error: LiveTalkError) -> None:
         self._put_back(entry, row)

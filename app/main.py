@@ -38,7 +38,16 @@ from app.video_view import RasterView
 from app.window_state import WindowState
 from core.errors import LiveTalkError, Problem, SettingsError
 from core.events import Failed, Status, StatusChanged
-from core.settings import Settings, config_folder, data_folder, load, set_aside, settings_path, with_environment
+from core.settings import (
+    Settings,
+    config_folder,
+    conversations_folder,
+    data_folder,
+    load,
+    set_aside,
+    settings_path,
+    with_environment,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -148,9 +157,12 @@ class Program(QObject):
 
     def _open_session(self, settings: Settings, before: Engine | None) -> Engine:
         """Runs on the host's thread: everything heavy is imported and made here."""
+        from core.dialogue.history import empty_trash
         from core.parts import product_parts
         from core.session import Session
 
+        if before is None:
+            empty_trash(conversations_folder())
         if not self._keys.key:
             self._keys.load()
         history = before.history if isinstance(before, Session) else None

@@ -7,15 +7,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Property, QEvent, QObject, QPoint, QRect, Qt, Signal
-from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
 from app.actions import add_actions, context_menu
 from app.compact import USUAL, CompactFrame
 from app.controls import Microphone, Recording
-from app.drop_zone import PICTURES, DropZone
+from app.drop_zone import DropZone
 from app.floating import animate
 from app.hold import HoldToSpeak
 from app.messages import Action, message_for
+from app.open_picture import open_picture
 from app.stage import Mode, Stage
 from app.transcript import Panel
 from app.video_view import make_view
@@ -160,14 +161,7 @@ class MainWindow(QMainWindow):
 
     def open_image(self) -> None:
         """Ask for a picture of the person's own."""
-        pattern = " ".join(f"*{ending}" for ending in PICTURES)
-        dialog = QFileDialog(
-            self, self.tr("Open a picture"), "", self.tr("Pictures ({pattern})").format(pattern=pattern)
-        )
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(self.use_picture)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
+        open_picture(self, self.use_picture)
 
     def use_picture(self, picture: str) -> None:
         """A shipped name or a path: the engine says whether it can serve."""
@@ -189,6 +183,10 @@ class MainWindow(QMainWindow):
                 self._engine.open_conversation(path)
             except LiveTalkError as error:
                 self.stage.show_problem(message_for(Failed.of(error)))
+
+    def leave_conversation(self, path: Path) -> None:
+        if self._engine is not None:
+            self._engine.leave_conversation(path)
 
     def toggle_overlay(self) -> None:
         """F3. The plot's library is only loaded when it is first asked for."""

@@ -12,7 +12,8 @@ from PySide6.QtCore import QCoreApplication, QUrl, qVersion
 from PySide6.QtGui import QDesktopServices
 
 from app.history_sheet import HistoryServices
-from app.settings_services import PerformerCard, Requirement, SettingsServices, SoundDevices
+from app.performer_cards import performer_cards
+from app.settings_services import SettingsServices, SoundDevices
 from app.status_pill import meter_level
 from core.errors import DeviceError, LiveTalkError, Problem, RecordingError
 from core.media import MEDIA_RATE, Turn
@@ -44,7 +45,7 @@ def settings_services(
         list_devices=_list_devices,
         test_microphone=_OpenMicrophone,
         test_loudspeaker=_chime,
-        performers=_performers,
+        performers=performer_cards,
         check_folder=_check_folder,
         figures_shown=lambda: window.overlay_shown,
         show_figures=lambda on: window.toggle_overlay() if on != window.overlay_shown else None,
@@ -85,16 +86,6 @@ def _list_devices() -> SoundDevices:
 
     found = list_devices()
     return SoundDevices(found.microphones, found.loudspeakers)
-
-
-def _performers() -> list[PerformerCard]:
-    tr = QCoreApplication.translate
-    needs = (
-        Requirement(tr("Performers", "Any computer with two processor cores"), met=True),
-        Requirement(tr("Performers", "Nothing to download"), met=True),
-    )
-    gives = tr("Performers", "Any picture, 512 × 512, 25 frames a second. Lips follow the voice.")
-    return [PerformerCard("portrait", tr("Performers", "Portrait"), gives, needs, selectable=True)]
 
 
 def _check_folder(folder: Path) -> None:

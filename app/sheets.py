@@ -103,6 +103,7 @@ class Sheets(QObject):
 
         sheet = HistorySheet(history_services(), self._window, self._window.settings.window.reduce_motion)
         sheet.opened.connect(self._window.open_conversation)
+        sheet.deleting.connect(self._window.leave_conversation)
         sheet.new_conversation.connect(self._window.new_conversation)
         return sheet
 

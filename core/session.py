@@ -308,6 +308,9 @@ class Session:
         self.set_volume(settings.audio.volume)
         self.set_muted(settings.audio.muted)
         self.conversation.tell(Rules(_rules(settings), settings.listening.hold_to_talk))
+        before, avatar = self._settings.avatar, settings.avatar
+        if (avatar.style, avatar.motion_amount) != (before.style, before.motion_amount):
+            self.renderer.direct(avatar.style, avatar.motion_amount)
         self._settings = settings
         return True
 
@@ -360,6 +363,12 @@ class Session:
         if recorder is not None:
             self.player.record_to(None)
             recorder.stop()
+
+    def leave_conversation(self, path: Path) -> None:
+        """When the conversation in `path` is the one that is open: write nothing more into it, and begin another."""
+        if self.history.path == path:
+            self.history.forget()
+            self._open(self._new_history(private=False))
 
     # -- how it is put together
 
@@ -444,6 +453,9 @@ class Session:
             recorder.line(Line(name, text, turn.number, seconds))
 
 
+_EVER = 1 << 62
+
+
 class _Stage:
     """The conversation's hand on playback and sound (`core.conversation.Output`)."""
 
@@ -457,7 +469,11 @@ class _Stage:
         self._session.track.drop(turn)
 
     def pending(self, turn: Turn) -> bool:
-        return self._session.track.pending(turn) or bool(self._session.player.waiting(turn))
+        """Until it was acted out, played, and has left the loudspeaker; what a lost device swallowed has left too."""
+        session = self._session
+        if session.track.pending(turn) or session.renderer.acting(turn) or session.player.waiting(turn):
+            return True
+        return self.heard(turn) < session.player.heard(turn, _EVER)
 
     def heard(self, turn: Turn) -> int:
         return self._session.player.heard(turn, self._session.clock.position)
@@ -471,7 +487,7 @@ class _Stage:
     def silence(self, turn: Turn) -> int:
         self._session.player.cut(turn)
         self._session.sound.hush()
-        return self._session.player.heard(turn, 1 << 62)
+        return self._session.player.heard(turn, _EVER)
 
 
 class _Deaf:

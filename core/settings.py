@@ -230,7 +230,7 @@ def changed(settings: Settings, branch: str, **fields: Any) -> Settings:
 
 def live_only(old: Settings, new: Settings) -> bool:
     """True when going from `old` to `new` needs no new session: volume, mute, microphone switch, listening rules,
-    recording, privacy and window options."""
+    how the portrait behaves, recording, privacy and window options."""
     quiet = msgspec.structs.replace(
         new.audio, volume=old.audio.volume, muted=old.audio.muted, microphone_on=old.audio.microphone_on
     )

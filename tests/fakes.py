@@ -110,9 +110,13 @@ class PaintingPerformer:
         self._fail_on = list(fail_on)
         self._work = work
         self.performances: list[PaintingPerformance] = []
+        self.directed: list[tuple[str, float]] = []
 
     def prepare(self, image: Pixels) -> PaintedIdentity:
         return PaintedIdentity(str(image.shape), np.full((self._size, self._size, 3), 20, np.uint8))
+
+    def direct(self, style: str, motion_amount: float) -> None:
+        self.directed.append((style, motion_amount))
 
     def open(self, identity: PaintedIdentity, seed: int) -> PaintingPerformance:
         fail_on, self._fail_on = self._fail_on, []

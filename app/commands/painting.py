@@ -109,5 +109,8 @@ class PaintingPerformer:
     def prepare(self, image: Pixels) -> _Grey:
         return _Grey("painting", np.full((SIZE, SIZE, 3), _QUIET, np.uint8))
 
+    def direct(self, style: str, motion_amount: float) -> None:
+        pass
+
     def open(self, identity: Identity, seed: int) -> _Painting:
         return _Painting()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLineEdit, QPlainTextEdit
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLineEdit, QPlainTextEdit, QVBoxLayout
 
 from app.background import run_in_background
 from app.card import label
-from app.form import Outcome, Settling, State, SteadyComboBox, button, field, hint
+from app.form import Outcome, Settling, State, SteadyComboBox, button, choices, field, hint
 from app.keys import Place
 from app.settings_pages.page import Form, Page
 from app.theme import px, restyle
@@ -32,6 +32,7 @@ class ConversationPage(Page):
         super().__init__(form)
         self.head(self.tr("Conversation"), self.tr("Who answers. Turns are sent to this endpoint and nowhere else."))
         self._tests = 0
+        self._listening = False
         self._make_fields()
         self._model_and_voice()
         self._key_field()
@@ -86,10 +87,22 @@ class ConversationPage(Page):
         card.setProperty("role", "card")
         self._builtin_words = label("", "supporting", wrap=True)
         self.switch = button("", "quiet", self._switch)
-        row = QHBoxLayout(card)
-        row.setContentsMargins(16, 8, 8, 8)
+        self.companion_voice = choices(
+            (self.tr("Automatic"), "auto"), (self.tr("Man’s"), "rms"), (self.tr("Woman’s"), "slt")
+        )
+        self.companion_voice.activated.connect(
+            lambda: self.form.change("dialogue", companion_voice=self.companion_voice.currentData())
+        )
+        row = QHBoxLayout()
         row.addWidget(self._builtin_words, 1)
         row.addWidget(self.switch)
+        inside = QVBoxLayout(card)
+        inside.setContentsMargins(16, 8, 8, 14)
+        inside.setSpacing(8)
+        inside.addLayout(row)
+        voice = field(self.tr("Voice of the built-in companion"), self.companion_voice)
+        voice.setContentsMargins(0, 0, 8, 0)
+        inside.addLayout(voice)
         self.add(card)
 
     def show_settings(self, settings: Settings) -> None:
@@ -105,6 +118,7 @@ class ConversationPage(Page):
             self.instructions.blockSignals(True)
             self.instructions.setPlainText(chosen.instructions)
             self.instructions.blockSignals(False)
+        self.companion_voice.choose(chosen.companion_voice)
         self._tell_who_answers(settings)
 
     def left(self) -> None:
@@ -165,18 +179,20 @@ class ConversationPage(Page):
             self.outcome.failed(error)
 
     def _listen(self) -> None:
+        if self._listening:
+            return
         self.left()
         speak, voice = self.form.services.listen, self.voice.currentText().strip()
-        self.listen.setEnabled(False)
+        self._listening = True
         self.heard.tell(State.RUNNING, self.tr("Speaking…"))
         run_in_background(self, lambda: speak(voice), lambda _: self._spoken(), self._not_spoken)
 
     def _spoken(self) -> None:
-        self.listen.setEnabled(True)
+        self._listening = False
         self.heard.tell(State.NOTHING)
 
     def _not_spoken(self, error: LiveTalkError) -> None:
-        self.listen.setEnabled(True)
+        self._listening = False
         self.heard.failed(error)
 
     def _toggle_key(self) -> None:

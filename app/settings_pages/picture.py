@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from app.background import run_in_background
 from app.card import Card, label
-from app.form import Outcome, TickBox, button, field
+from app.form import Outcome, Settling, TickBox, button, field
 from app.icons import icon
 from app.settings_pages.page import Form, Page
 from app.theme import px
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from app.settings_services import PerformerCard, Requirement
     from core.settings import Settings
+
+MOTION_SETTLE_MS = 250
+"""The slider rests this long before the portrait takes its value over."""
+MOST_STYLES = 2
 
 
 class PicturePage(Page):
@@ -36,15 +40,58 @@ class PicturePage(Page):
         self.motion = QSlider(Qt.Orientation.Horizontal)
         self.motion.setRange(0, 100)
         self.motion.setPageStep(10)
-        self.motion.valueChanged.connect(lambda percent: self.form.change("avatar", motion_amount=percent / 100))
+        self._settling = Settling(self, self._apply_motion, MOTION_SETTLE_MS)
+        self.motion.valueChanged.connect(self._settling.touch)
         self.add(field(self.tr("How much the head moves"), self.motion))
+        self._style_fields()
         self.figures = TickBox(self.tr("Show figures over the picture (F3)"))
         self.figures.clicked.connect(lambda on: self.form.services.show_figures(on))
         self.add(self.figures)
         self.finish()
         self.show_settings(form.settings)
 
+    def _style_fields(self) -> None:
+        self.styles: dict[str, TickBox] = {}
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        for word, words in (
+            ("calm", self.tr("Calm")),
+            ("lively", self.tr("Lively")),
+            ("smiling", self.tr("Smiling")),
+            ("serious", self.tr("Serious")),
+            ("attentive", self.tr("Attentive")),
+        ):
+            self.styles[word] = box = TickBox(words)
+            box.clicked.connect(lambda on, word=word: self._choose_style(word, on))
+            row.addWidget(box)
+        head = label(self.tr("Manner (two at most)"), "label")
+        column = QVBoxLayout()
+        column.setSpacing(6)
+        column.addWidget(head)
+        column.addLayout(row)
+        self.add(column)
+
+    def _choose_style(self, word: str, on: bool) -> None:
+        """The newest two are kept: the model reads no more."""
+        chosen = [kept for kept in self._style_words(self.form.settings) if kept != word]
+        chosen = [*chosen, word] if on else chosen
+        self.form.change("avatar", style=", ".join(chosen[-MOST_STYLES:]))
+        self.show_settings(self.form.settings)
+
+    def _style_words(self, settings: Settings) -> list[str]:
+        return [word for word in settings.avatar.style.replace(",", " ").split() if word in self.styles]
+
+    def _apply_motion(self) -> None:
+        self.form.change("avatar", motion_amount=self.motion.value() / 100)
+
+    def left(self) -> None:
+        self._settling.flush()
+
     def show_settings(self, settings: Settings) -> None:
+        self._settling.stop()
+        chosen = self._style_words(settings)
+        for word, box in self.styles.items():
+            box.setChecked(word in chosen)
         self.motion.blockSignals(True)
         self.motion.setValue(round(settings.avatar.motion_amount * 100))
         self.motion.blockSignals(False)

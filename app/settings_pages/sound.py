@@ -33,6 +33,7 @@ class SoundPage(Page):
         super().__init__(form)
         self.head(self.tr("Sound"), self.tr("What LiveTalk hears with and speaks through. Changes are heard at once."))
         self._test: MicrophoneTest | None = None
+        self._opening = self._playing = False
         self._peak = 0.0
         self._meter = QTimer(self, interval=METER_MS)
         self._meter.timeout.connect(self._measure)
@@ -153,13 +154,15 @@ class SoundPage(Page):
         if self._test is not None:
             self._stop_test()
             return
+        if self._opening:
+            return
         opener, name = self.form.services.test_microphone, self.form.settings.audio.microphone
-        self.try_microphone.setEnabled(False)
+        self._opening = True
         self.microphone_outcome.tell(State.RUNNING, self.tr("Opening the microphone…"))
         run_in_background(self, lambda: opener(name), self._begin_test, self._no_microphone, lambda late: late.close())
 
     def _begin_test(self, test: MicrophoneTest) -> None:
-        self.try_microphone.setEnabled(True)
+        self._opening = False
         self.microphone_outcome.tell(State.NOTHING)
         if not self.isVisible():
             test.close()
@@ -172,7 +175,7 @@ class SoundPage(Page):
         self._end.start()
 
     def _no_microphone(self, error: LiveTalkError) -> None:
-        self.try_microphone.setEnabled(True)
+        self._opening = False
         self.microphone_outcome.failed(error)
 
     def _measure(self) -> None:
@@ -205,20 +208,22 @@ class SoundPage(Page):
         self.try_microphone.setText(self.tr("Test"))
 
     def _test_loudspeaker(self) -> None:
+        if self._playing:
+            return
         play, audio = self.form.services.test_loudspeaker, self.form.settings.audio
-        self.try_loudspeaker.setEnabled(False)
+        self._playing = True
         self.loudspeaker_outcome.tell(State.RUNNING, self.tr("Playing…"))
         run_in_background(
             self, lambda: play(audio.loudspeaker, audio.volume), lambda _: self._played(), self._not_played
         )
 
     def _played(self) -> None:
-        self.try_loudspeaker.setEnabled(True)
+        self._playing = False
         words = self.tr("Played. If you heard nothing, choose another loudspeaker or turn up the volume.")
         self.loudspeaker_outcome.tell(State.OK, words)
 
     def _not_played(self, error: LiveTalkError) -> None:
-        self.try_loudspeaker.setEnabled(True)
+        self._playing = False
         self.loudspeaker_outcome.failed(error)
 
 

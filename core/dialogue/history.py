@@ -157,6 +157,10 @@ class History:
             messages.append(Message(entry.role, entry.text))
         return messages[::-1]
 
+    def forget(self) -> None:
+        """Write nothing from now on; what was written is left to whoever asked. Any thread."""
+        self._folder = None
+
     def close(self) -> None:
         if self._file is not None:
             os.close(self._file)

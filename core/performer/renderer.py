@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.events import Emit
-    from core.media import Pixels
+    from core.media import Pixels, Turn
     from core.performer.protocol import Frames, Identity, Performance, Performer
     from core.performer.track import SpeechTrack
 
@@ -54,7 +54,7 @@ class Pace:
 
 class Renderer:
     """Has the performer act out block after block and delivers frames with their sound. Renderer thread only, but for
-    `change`, `performer`, `pace` and `stop`.
+    `change`, `direct`, `performer`, `pace` and `stop`.
 
     Args:
         make_performer: loads the model; runs on the renderer thread, which owns every tensor.
@@ -81,6 +81,7 @@ class Renderer:
         self._now = now
         self._seed = seed
         self._next: Identity | None = None
+        self._manner: tuple[str, float] | None = None
         self._next_lock = threading.Lock()
         self._acting: list[_Act] = []
         self._last_picture: Pixels = np.zeros((1, 1, 3), np.uint8)
@@ -104,10 +105,13 @@ class Renderer:
         performance = performer.open(identity, self._seed)
         try:
             while True:
-                if replaced := self._replacement():
+                replaced, manner = self._replacement()
+                if replaced or manner:
                     self._finish_acting()
                     performance.close()
-                    identity, self._fade = replaced, _NEW_FACE_FRAMES
+                    if manner:
+                        performer.direct(*manner)
+                    identity, self._fade = replaced or identity, _NEW_FACE_FRAMES
                     performance = performer.open(identity, self._seed)
                 if not self._survives(performance):
                     performance = self._reopened(performer, identity, performance)
@@ -121,6 +125,16 @@ class Renderer:
         with self._next_lock:
             self._next = identity
         self._track.wake()
+
+    def direct(self, style: str, motion_amount: float) -> None:
+        """Have the portrait behave so from the next block's edge on."""
+        with self._next_lock:
+            self._manner = (style, motion_amount)
+        self._track.wake()
+
+    def acting(self, turn: Turn) -> bool:
+        """Whether frames of `turn` are on their way. Any thread."""
+        return any(act.speech.turn is turn for act in tuple(self._acting))
 
     def stop(self) -> None:
         self._track.close()
@@ -224,10 +238,11 @@ class Renderer:
         self._fade = _NEW_FACE_FRAMES
         return performer.open(identity, self._seed)
 
-    def _replacement(self) -> Identity | None:
+    def _replacement(self) -> tuple[Identity | None, tuple[str, float] | None]:
         with self._next_lock:
-            identity, self._next = self._next, None
-            return identity
+            wanted = self._next, self._manner
+            self._next = self._manner = None
+            return wanted
 
     def _samples_per_frame(self) -> int:
         return self.performer.result().spec.samples_per_frame

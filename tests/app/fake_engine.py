@@ -102,6 +102,9 @@ class FakeEngine:
     def change_avatar(self, key: str) -> None:
         self.asked.append(("change_avatar", key))
 
+    def leave_conversation(self, path: Path) -> None:
+        self.asked.append(("leave_conversation", path))
+
     def new_conversation(self, private: bool) -> None:
         self.asked.append(("new_conversation", private))
 

@@ -36,7 +36,7 @@ def shown(qtbot, qapp, folder):
         sheet.told = []
         sheet.opened.connect(lambda path: sheet.told.append(("opened", path.name)))
         sheet.new_conversation.connect(lambda private: sheet.told.append(("new", private)))
-        sheet.deleted.connect(lambda path: sheet.told.append(("deleted", path.name)))
+        sheet.deleting.connect(lambda path: sheet.told.append(("deleting", path.name, path.exists())))
         sheet.open()
         sheet.activateWindow()
         settle()
@@ -84,7 +84,7 @@ def test_delete_moves_the_file_away_and_undo_brings_it_back(qtbot, shown, folder
     file = folder / "2026-11-20T14-02-00.jsonl"
     assert not file.exists()
     assert sheet.list.count() == 2
-    assert sheet.told == [("deleted", file.name)]
+    assert sheet.told == [("deleting", file.name, True)]
     sheet.undo.click()
     settle()
     assert file.exists()

@@ -335,3 +335,51 @@ def test_at_200_percent_text_no_page_is_wider_than_its_place(qtbot, shown, qapp)
     areas = {area.widget(): area.viewport().width() for area in dialog.findChildren(QScrollArea)}
     too_wide = [name for name, page in dialog.pages.items() if page.minimumSizeHint().width() > areas[page]]
     assert too_wide == []
+
+
+def test_the_companions_voice_is_chosen_by_keyboard(qtbot, shown):
+    dialog, applied = shown(Desk(), "conversation")
+    voice = dialog.pages["conversation"].companion_voice
+    voice.setFocus()
+    qtbot.keyClick(voice, Qt.Key.Key_Down)
+    qtbot.keyClick(voice, Qt.Key.Key_Down)
+    assert [settings.dialogue.companion_voice for settings in applied] == ["rms", "slt"]
+    dialog.undo()
+    assert voice.currentText() == "Automatic"
+
+
+def test_two_words_of_manner_are_kept_the_newest_ones(qtbot, shown):
+    dialog, applied = shown(Desk(), "picture", changed(STILL, "avatar", style="calm"))
+    page = dialog.pages["picture"]
+    assert [word for word, box in page.styles.items() if box.isChecked()] == ["calm"]
+    page.styles["smiling"].click()
+    page.styles["attentive"].click()
+    page.styles["smiling"].click()
+    assert [settings.avatar.style for settings in applied] == ["calm, smiling", "smiling, attentive", "attentive"]
+    assert [word for word, box in page.styles.items() if box.isChecked()] == ["attentive"]
+
+
+def test_the_portrait_takes_a_motion_over_when_the_slider_rests(qtbot, shown):
+    dialog, applied = shown(Desk(), "picture")
+    page = dialog.pages["picture"]
+    for _ in range(3):
+        qtbot.keyClick(page.motion, Qt.Key.Key_PageDown)
+    assert applied == []
+    dialog.accept()
+    assert [settings.avatar.motion_amount for settings in applied] == [0.2]
+
+
+@pytest.mark.parametrize(("page", "name"), [("conversation", "listen"), ("sound", "try_loudspeaker")])
+def test_a_test_leaves_the_focus_on_its_button_and_runs_once(qtbot, shown, page, name):
+    desk = Desk()
+    dialog, _ = shown(desk, page)
+    pressed = getattr(dialog.pages[page], name)
+    pressed.setFocus()
+    qtbot.keyClick(pressed, Qt.Key.Key_Space)
+    qtbot.keyClick(pressed, Qt.Key.Key_Space)
+    assert pressed.hasFocus()
+    settle()
+    assert len(desk.asked) == 1
+    qtbot.keyClick(pressed, Qt.Key.Key_Space)
+    settle()
+    assert len(desk.asked) == 2

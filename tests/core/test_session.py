@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from core.audio.software import SoftwareSound
+from core.dialogue.history import delete
 from core.errors import PerformerError, Problem
 from core.events import AvatarChanged, ConversationOpened, Crashed, Failed, RecordingSaved, Replying, StatusChanged
 from core.session import Parts, Session
@@ -130,6 +131,46 @@ def test_another_portrait_takes_the_stage_and_a_broken_one_does_not() -> None:
         session.say("Who are you?")
         talk.events.wait_for(Replying, reply_done)
     assert len(talk.performer.performances) == 2
+
+
+def test_another_manner_is_taken_over_while_talking() -> None:
+    talk = Talk()
+    with talk.session as session:
+        talk.events.wait_for(AvatarChanged)
+        assert session.apply(changed(SOFTWARE, "avatar", style="smiling", motion_amount=0.8))
+        until(lambda: len(talk.performer.performances) == 2)
+        assert session.apply(changed(SOFTWARE, "avatar", style="smiling", motion_amount=0.8, recent=("a.png",)))
+        session.say("Hello")
+        talk.events.wait_for(Replying, reply_done)
+    assert talk.performer.directed == [("smiling", 0.8)]
+    assert talk.performer.performances[0].closed
+
+
+def test_a_conversation_that_is_about_to_be_deleted_is_left_and_never_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVETALK_DATA", str(tmp_path))
+    talk = Talk()
+    with talk.session as session:
+        talk.events.wait_for(AvatarChanged)
+        session.say("Hello")
+        talk.events.wait_for(Replying, reply_done)
+        until(lambda: len(session.history.entries) == 2)
+        path = session.history.path
+        session.say("And now this")
+        until(lambda: len(talk.dialogue.started) == 2)
+        session.leave_conversation(path)
+        trashed = delete(path)
+        kept = trashed.read_bytes()
+        session.say("Something else")
+        until(lambda: any(entry.text == "Something else" for entry in session.history.entries))
+        talk.events.wait_for(ConversationOpened)
+        another = session.history.path
+        session.leave_conversation(trashed)
+        assert session.history.path == another
+    assert trashed.read_bytes() == kept
+    assert another != path
+    assert not path.exists() or b"And now this" not in path.read_bytes()
 
 
 def test_a_portrait_that_has_gone_gives_way_to_the_default_one() -> None:

@@ -62,9 +62,8 @@ class PortraitPerformer:
         self._model, self._motion = load_weights(weights)
         self._finder = FaceFinder(face_models)
         self._identities = IdentityCache(data_folder() / "identities")
-        self._style = style
-        self._amount = amount_of(motion_amount)
         self.spec = performer_spec(self._motion)
+        self.direct(style, motion_amount)
 
     def prepare(self, image: Pixels, face: int | None = None, points: FivePoints | None = None) -> Identity:
         """Look at an RGB portrait of any size, or remember what was seen of it before.
@@ -80,6 +79,9 @@ class PortraitPerformer:
             identity = make_identity(image, self._finder, face, points)
             self._identities.keep(key, identity)
         return identity
+
+    def direct(self, style: str, motion_amount: float) -> None:
+        self._style, self._amount = style, amount_of(motion_amount)
 
     def open(self, identity: Identity, seed: int) -> PortraitPerformance:
         if not isinstance(identity, PortraitIdentity):

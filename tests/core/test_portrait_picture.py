@@ -198,6 +198,27 @@ def test_lips_of_an_open_mouth_meet_under_the_closing_displacement():
     assert left < 0.1 * shown
 
 
+def test_teeth_that_a_rising_lip_uncovers_have_no_streaks():
+    landmarks = landmarks_of(gap=0.04)
+    picture = drawn_face(landmarks)
+    between = np.concatenate([landmarks[list(UPPER_LIP), :2], landmarks[list(LOWER_LIP), :2][::-1]])
+    cv2.fillPoly(picture, [np.round(between).astype(np.int32)], (230, 225, 215))
+    top = round(float(landmarks[13, 1]))
+    picture[top + 1 : top + 4, 226:287:3] = (150, 120, 115)  # specks at the lip's edge
+    pose = fit_pose(landmarks)
+    none = np.zeros((468, 3), np.float32)
+    identity = PortraitIdentity("teeth", picture, landmarks, pose, 0.04, np.array([0.3, 0.3], np.float32), none)
+    lifted = none.copy()
+    vertices = canonical_mesh().vertices
+    above = (vertices[:, 1] < vertices[LOWER_LIP[5], 1]) & (np.abs(vertices[:, 0]) < 0.2)
+    lifted[above, 1] = -0.04 * np.clip(1 - (vertices[13, 1] - vertices[above, 1]) / 0.2, 0, 1)
+    lifted[list(LOWER_LIP)] = 0
+    frame = PortraitPainter(identity).paint(motion(displacement=lifted))[0]
+    uncovered = frame[top - 6 : top - 3, 240:273].astype(float).mean((0, 2))
+    assert uncovered.mean() > 120, "teeth"
+    assert uncovered.std() < 12
+
+
 def test_shut_lids_hide_the_eyes_and_half_shut_lids_do_not_squash_the_iris():
     landmarks = landmarks_of()
     identity = identity_of(landmarks)

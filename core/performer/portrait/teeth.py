@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.performer.portrait.imaging import laid, sampled
+from core.performer.portrait.imaging import blurred, laid, sampled
 from core.performer.portrait.mesh import LOWER_LIP, UPPER_LIP
 from core.performer.portrait.seam import paleness
 
 if TYPE_CHECKING:
+    from core.media import Pixels
     from core.performer.portrait.identity import PortraitIdentity
     from core.performer.portrait.imaging import Floats
 
 CROWN = 0.045
 """Face heights of tooth drawn above what the resting lip shows; beyond is gum, which the drawn inside has."""
+SMOOTH = 0.014
+"""Face heights over which the colour of the crowns is averaged, along the row of teeth."""
+FIRST = 3.0
+"""px above the lip's edge after which a crown has that colour alone; before, it goes on as the picture ends."""
 BLEND = 3.0
 """px by which the lips have parted further when only the teeth of the picture are left of what was between them."""
 
@@ -40,9 +45,9 @@ class OwnTeeth:
         solid = np.maximum(pale, high) * np.clip(np.minimum(y - top - 0.5, bottom - y - 1.0) + 0.5, 0, 1) * within
         held = np.maximum(y, top + np.minimum(2.0, 0.5 * (bottom - top)))  # above the lip's edge as at the edge
         at = np.dstack([np.broadcast_to(x, (side, side)), held])
-        self._picture = sampled(picture, at)
+        self._picture = _with_crowns(sampled(picture, at), picture, solid * pale, top - y, identity.pose.scale)
         crown = np.clip((y - top) / (CROWN * identity.pose.scale) + 1, 0, 1) ** 0.5
-        carried = sampled(solid, at) * crown
+        carried = blurred(sampled(solid, at), SMOOTH * identity.pose.scale) * crown
         self._teeth = np.where(y < held, carried, solid).astype(np.float32)
         self._exact = picture
         sure = (pale > 0.7) & (self._between > 0.9)
@@ -65,3 +70,17 @@ class OwnTeeth:
             held = rest + (held - rest) * share
             cover = between + (cover - between) * share
         return held, cover
+
+
+def _with_crowns(held: Pixels, picture: Pixels, teeth: Floats, above: Floats, face_height: float) -> Pixels:
+    """`held` with the hidden part of the teeth in the colour that the row of `teeth` (0..1) has there.
+
+    A pixel of the lip's edge that is merely carried on gives a streak.
+    """
+    weight = teeth.sum(0, keepdims=True)[..., None]
+    colour = (picture * teeth[..., None]).sum(0, keepdims=True)
+    sigma = SMOOTH * face_height
+    total = blurred(np.repeat(weight, 3, axis=2).astype(np.float32), sigma)
+    mean = blurred(colour.astype(np.float32), sigma) / np.maximum(total, 1e-3)
+    share = np.clip(above / FIRST, 0, 1) * np.clip(total[..., 0], 0, 1)
+    return (held + (mean - held) * share[..., None] + 0.5).astype(np.uint8)

@@ -79,11 +79,16 @@ class Case:
         self.running.until(lambda: self.problem.message is None)
 
     def press(self, words: str) -> None:
-        def offered() -> list[QPushButton]:
+        self.offered(words).click()
+
+    def offered(self, words: str) -> QPushButton:
+        """The button with these words; Qt shows it a moment after the problem."""
+
+        def found() -> list[QPushButton]:
             return [button for button in self.problem.buttons if button.text() == words]
 
-        self.running.until(lambda: bool(offered()))
-        offered()[0].click()
+        self.running.until(lambda: bool(found()))
+        return found()[0]
 
     def type(self, words: str) -> None:
         QTest.keyClick(self.window, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
@@ -261,7 +266,7 @@ class TestRecording:
         (tmp_path / "file").write_text("not a folder")
         record_to(tmp_path / "file")
         case.told(Problem.FOLDER_UNWRITABLE, f'Recordings can\'t be written to "{tmp_path / "file"}".')
-        assert case.problem.buttons[0].text() == "Choose another folder…"
+        case.offered("Choose another folder…")
 
         record_to(disk)
         case.told(Problem.FOLDER_UNWRITABLE, f'Recordings can\'t be written to "{disk}": the disk is full.')
@@ -355,7 +360,7 @@ class TestRealPictures:
         ):
             case.window.use_picture(str(tmp_path / name))
             case.told(problem, title)
-            assert case.problem.buttons[0].text() == "Try another…"
+            case.offered("Try another…")
         assert case.window.settings.avatar.portrait == "amara"
         large = Image.open(ROOT / "assets/portraits/erik.jpg").resize((9000, 9000))
         large.save(tmp_path / "large.jpg", quality=60)
@@ -374,7 +379,7 @@ product_parts = core.parts.product_parts
 talking = ScriptedDialogue(pieces=[("A sentence that was heard. ", 1.0)] * int(sys.argv.pop(1)))
 core.parts.product_parts = lambda *given: dataclasses.replace(
     product_parts(*given), performer=lambda _: PaintingPerformer(512),
-    dialogue=lambda *_: talking, built_in=lambda *_: talking,
+    dialogue=lambda *_: talking, built_in=lambda *_: talking, introduce=lambda *_: None,
 )
 begin, receive, come_forward = app.main.Program.begin, app.main.Reporter.receive, app.main.Program.come_forward
 
@@ -453,7 +458,7 @@ def test_a_killed_program_keeps_film_and_conversation_and_only_one_runs_at_a_tim
     assert shown_s(film) > 2.0
     (saved,) = list_conversations(conversations_folder())
     with History.reopen(saved.path) as reopened:
-        assert reopened.entries[0].text == "Remember this"
+        assert "Remember this" in [entry.text for entry in reopened.entries]
     third = start()
     try:
         assert line_with(third, "well") == "well"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.dialogue.history import History
-    from core.dialogue.protocol import Dialogue
     from core.listening.turns import TurnRules
 
 
@@ -49,13 +48,6 @@ class Open:
     history: History
 
 
-@dataclass(frozen=True, eq=False)
-class Introduce:
-    """Somebody else answers from here on; who answered before is closed."""
-
-    dialogue: Dialogue
-
-
 @dataclass(frozen=True)
 class Microphone:
     on: bool
@@ -69,5 +61,5 @@ class Rules:
     hold_to_talk: bool
 
 
-Command = Say | Interrupt | Hold | Appear | Retry | Open | Introduce | Microphone | Rules
+Command = Say | Interrupt | Hold | Appear | Retry | Open | Microphone | Rules
 """What the window may tell the conversation."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.answer import Answer, Ended, Output, Report, Spoke, UserWords
 from core.channel import Channel, Closed, TimedOut
-from core.commands import Appear, Command, Hold, Interrupt, Introduce, Microphone, Open, Retry, Rules, Say
+from core.commands import Appear, Command, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
 from core.dialogue.heard import heard_text
 from core.dialogue.history import Entry
 from core.dialogue.protocol import Verdict
@@ -44,6 +44,7 @@ _LOST = {
     Problem.KEY_REFUSED,
 }
 """Trouble after which nobody answers until something changes."""
+_KEEP_EVERY_S = 1.0
 _RECONNECT_S = (1.0, 3.0)
 _MOST_ATTEMPTS = 5
 _KEPT_BEFORE = 2 * CAPTURE_RATE
@@ -72,6 +73,8 @@ class _Reply:
     pieces: list[tuple[str, int]] = field(default_factory=lambda: list[tuple[str, int]]())
     ended: Ended | None = None
     sounding: bool = False
+    kept: int = 0
+    """Samples heard when the history was last told."""
 
     @property
     def text(self) -> str:
@@ -128,8 +131,9 @@ class Conversation:
             _INBOX, lambda item: len(item.samples) if isinstance(item, AudioChunk) else 0
         )
         self._number = history.last_turn
+        self._opened_at = 0
         self._reply: _Reply | None = None
-        self._unanswered: Turn | None = None
+        self._unanswered = _kept_question(history)
         self._retry_at: float | None = None
         self._attempts = 0
         self._lost = False
@@ -152,10 +156,6 @@ class Conversation:
     def dropped(self) -> int:
         """Chunks of the microphone's sound that were lost because the conversation was busy."""
         return self._inbox.dropped
-
-    def close_dialogue(self) -> None:
-        """End whoever answers; after `run` has ended."""
-        self._dialogue.close()
 
     # -- the conversation's own thread
 
@@ -227,12 +227,10 @@ class Conversation:
             case _:
                 self._change(command)
 
-    def _change(self, command: Open | Introduce | Appear | Rules) -> None:
+    def _change(self, command: Open | Appear | Rules) -> None:
         match command:
             case Open(history):
                 self._open(history)
-            case Introduce(dialogue):
-                self._introduce(dialogue)
             case Appear(greet):
                 self._appeared = True
                 if greet:
@@ -323,13 +321,15 @@ class Conversation:
     def _retry(self, here: bool = False) -> None:
         if self._unanswered is None:
             return
+        self.interrupt()
         turn = Turn(self._unanswered.number, self._unanswered.speech)
         self._marks.forget(turn.number)
         self._marks.mark(turn.number, Step.TURN_END)
         self._ask(turn, self._history.messages(before=turn.number), self._built_in() if here else self._dialogue)
 
     def _retry_when_due(self) -> None:
-        if self._retry_at is not None and self._marks.now() >= self._retry_at:
+        due = self._retry_at is not None and self._marks.now() >= self._retry_at
+        if due and self._reply is None and not self._turns.speaking:
             self._retry()
 
     def _open(self, history: History) -> None:
@@ -337,22 +337,19 @@ class Conversation:
         self._history.close()
         self._history = history
         self._number = max(self._number, history.last_turn)
-        self._unanswered = None
+        self._opened_at = self._number
+        self._unanswered = _kept_question(history)
         self._retry_at = None
         self._trouble_is_over()
         self.spoken = None
-
-    def _introduce(self, dialogue: Dialogue) -> None:
-        if self._reply is not None and self._reply.dialogue is self._dialogue:
-            self.interrupt()
-        self._dialogue.close()
-        self._dialogue = dialogue
 
     # -- the answer
 
     def _hear_of_reply(self, message: Report) -> None:
         reply = self._reply
         if isinstance(message, UserWords):
+            if message.turn.number <= self._opened_at:
+                return  # they belong to the conversation before this one
             self._remember_question(message.turn, message.text)
             self._emit(UserSpoke(message.turn.number, message.text, spoken=True))
             speech = message.turn.speech
@@ -382,9 +379,20 @@ class Conversation:
                     reply.turn.number, isinstance(reply.turn.speech, str), self._marks.stages(reply.turn.number)
                 )
             )
-        over = reply.ended is not None and not self._output.pending(reply.turn)
-        if over and self._output.heard(reply.turn) >= reply.samples:
+        if reply.sounding:
+            self._keep_what_was_heard(reply)
+        if reply.ended is not None and not self._output.pending(reply.turn):
             self._finish(reply)
+
+    def _keep_what_was_heard(self, reply: _Reply) -> None:
+        """A killed process loses at most the last second of what was said."""
+        heard = self._output.heard(reply.turn)
+        if heard - reply.kept < self._media_rate * _KEEP_EVERY_S:
+            return
+        reply.kept = heard
+        said, _ = heard_text(reply.pieces, heard, complete=reply.ended is not None)
+        if said.strip():
+            self._remember_reply(reply, said, heard, cut=True)
 
     def _finish(self, reply: _Reply) -> None:
         self._reply = None
@@ -395,7 +403,9 @@ class Conversation:
             self._remember_reply(reply, text, reply.samples, cut=not complete)
             self._note("avatar", text, reply.turn, None if reply.samples else 0.0)
         if reply.pieces or ended is None or ended.error is None:
-            self._emit(Replying(reply.turn.number, text, done=True))
+            self._emit(Replying(reply.turn.number, text, done=True, complete=complete))
+        if ended is not None and ended.verdict is Verdict.FILTERED:
+            self._emit(Failed.of(_filtered(), reply.turn.number))
 
     def _fail(self, reply: _Reply, error: LiveTalkError) -> None:
         """The question is kept. A lost endpoint is tried again before the person is troubled; a busy one when it
@@ -490,3 +500,15 @@ def _wait_s(error: LiveTalkError, attempts: int) -> float | None:
     if error.problem is Problem.ENDPOINT_UNREACHABLE and attempts < len(_RECONNECT_S):
         return _RECONNECT_S[attempts]
     return None
+
+
+def _kept_question(history: History) -> Turn | None:
+    """The last question of `history` when it has no answer, so that it can be asked again."""
+    last = history.entries[-1] if history.entries else None
+    return Turn(last.turn, last.text) if last and last.role == "user" and last.text else None
+
+
+def _filtered() -> LiveTalkError:
+    return LiveTalkError(
+        Problem.ANSWER_CUT, "The endpoint declined to answer that.", "Ask it in another way, or ask something else."
+    )

@@ -56,6 +56,8 @@ class Replying:
     turn: int
     text: str
     done: bool = False
+    complete: bool = True
+    """With `done`: False when the reply was cut or faulty."""
 
 
 @dataclass(frozen=True)

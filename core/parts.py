@@ -39,6 +39,7 @@ def product_parts(
         portrait_name=portrait_name,
         dialogue=lambda settings, portrait_key: _dialogue(settings, portrait_key, key()),
         built_in=_built_in,
+        introduce=_introduce,
         device=device or _sound_device,
         vad=_vad,
         now=time.perf_counter,
@@ -154,11 +155,23 @@ class _Transcriber:
 def _built_in(settings: Settings, portrait_key: str) -> Dialogue:
     from core.dialogue.embedded import EmbeddedDialogue
 
-    voice = settings.dialogue.companion_voice
-    if voice == "auto":
-        shipped = shipped_portraits().get(portrait_key)
-        voice = shipped.voice if shipped else "rms"
+    voice = _companion_voice(settings, portrait_key)
     return EmbeddedDialogue(models_folder(), portrait_name(portrait_key), datetime.now, voice=voice)
+
+
+def _introduce(dialogue: Dialogue, settings: Settings, portrait_key: str) -> None:
+    """The companion takes the portrait's name and voice; an endpoint has its own."""
+    from core.dialogue.embedded import EmbeddedDialogue
+
+    if isinstance(dialogue, EmbeddedDialogue):
+        dialogue.introduce(portrait_name(portrait_key), _companion_voice(settings, portrait_key))
+
+
+def _companion_voice(settings: Settings, portrait_key: str) -> str:
+    if settings.dialogue.companion_voice != "auto":
+        return settings.dialogue.companion_voice
+    shipped = shipped_portraits().get(portrait_key)
+    return shipped.voice if shipped else "rms"
 
 
 def _sound_device(settings: Settings) -> SoundDevice:

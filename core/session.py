@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.audio.sound import SoundLoop
+from core.casting import Casting
 from core.clock import SampleClock
-from core.commands import Appear, Hold, Interrupt, Introduce, Microphone, Open, Retry, Rules, Say
+from core.commands import Appear, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
 from core.conversation import Conversation
 from core.dialogue.heard import heard_text
 from core.dialogue.history import History
@@ -22,6 +23,7 @@ from core.listening.turns import TurnRules, TurnTaker
 from core.marks import Marks, Step
 from core.media import MediaFormat
 from core.performer.renderer import Renderer
+from core.performer.still import StillPerformer
 from core.performer.track import SpeechTrack
 from core.playback.player import Player
 from core.playback.recorder import Line, Recorder
@@ -101,6 +103,8 @@ class Parts:
     """Who answers with these settings, behind the portrait with this key."""
     built_in: Callable[[Settings, str], Dialogue]
     """The companion, whatever the settings say."""
+    introduce: Callable[[Dialogue, Settings, str], None]
+    """Whoever answers speaks as the portrait with this key from the next turn on."""
     device: Callable[[Settings], SoundDevice]
     vad: Callable[[], Listener]
     now: Callable[[], float] = time.perf_counter
@@ -147,6 +151,7 @@ class Session:
         self._parts = parts
         self._greet = greet
         self._recorder: Recorder | None = None
+        self._recording = ExitStack()
         self._to_record: deque[Path] = deque()
         self._portrait = settings.avatar.portrait
         self._name = parts.portrait_name(self._portrait)
@@ -160,9 +165,8 @@ class Session:
         self.player = Player(self.media, self.clock)
         self.track = SpeechTrack(self.media.sample_rate, lambda: self.player.stock)
         self.player.moved = self.track.wake
-        self.renderer = Renderer(
-            lambda: parts.performer(settings), self._first_identity, self.track, self._deliver, emit, parts.now
-        )
+        self.renderer = Renderer(self._load_performer, self._first_identity, self.track, self._deliver, emit, parts.now)
+        self._casting = Casting(self._recast, emit)
         with ExitStack() as stack:
             device = parts.device(settings)
             stack.callback(device.close)
@@ -179,9 +183,9 @@ class Session:
             self.sound.volume = settings.audio.volume
             self.sound.muted = settings.audio.muted
             self.sound.microphone_on = settings.audio.microphone_on
-            dialogue = parts.dialogue(settings, self._portrait)
-            self.conversation = self._converse(settings, dialogue)
-            stack.callback(self.conversation.close_dialogue)
+            self._dialogues = [parts.dialogue(settings, self._portrait)]
+            stack.callback(self._dialogues[0].close)
+            self.conversation = self._converse(settings, self._dialogues[0])
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Session:
@@ -190,6 +194,7 @@ class Session:
             stack = self._stack
             stack.enter_context(Worker("sound", self.sound.run, self.sound.stop, self._emit))
             stack.enter_context(Worker("renderer", self.renderer.run, self._stop_rendering, self._emit))
+            stack.enter_context(Worker("portrait", self._casting.run, self._casting.stop, self._emit))
             stack.enter_context(Worker("conversation", self.conversation.run, self.conversation.stop, self._emit))
         except BaseException:
             self.close()
@@ -202,6 +207,7 @@ class Session:
     def close(self) -> None:
         """End everything in reverse; a recording is finished, what was heard of a reply is kept."""
         self.stop_recording()
+        self._finish_recording()
         self._stack.close()
 
     # -- what the window pulls
@@ -316,9 +322,8 @@ class Session:
 
     def change_avatar(self, key: str) -> None:
         """Put the portrait with this key on the stage; it is looked at on a thread of its own. Ends in
-        `AvatarChanged`, or in `Failed` and the old portrait stays."""
-        worker = Worker("portrait", lambda: self._recast(key), lambda: None, self._emit)
-        self._stack.enter_context(worker)
+        `AvatarChanged`, or in `Failed` and the old portrait stays. The newest wish wins."""
+        self._casting.ask(key)
 
     def new_conversation(self, private: bool) -> None:
         self._open(self._new_history(private))
@@ -352,7 +357,8 @@ class Session:
         except LiveTalkError as error:
             self._emit(Failed.of(error))
             return
-        self._stack.enter_context(Worker("recorder", recorder.run, recorder.stop, self._emit))
+        self._finish_recording()
+        self._recording.enter_context(Worker("recorder", recorder.run, recorder.stop, self._emit))
         self.player.record_to(recorder.played)
         self._recorder = recorder
 
@@ -363,6 +369,10 @@ class Session:
         if recorder is not None:
             self.player.record_to(None)
             recorder.stop()
+
+    def _finish_recording(self) -> None:
+        """Wait until the recording before, which was stopped, is whole."""
+        self._recording.close()
 
     def leave_conversation(self, path: Path) -> None:
         """When the conversation in `path` is the one that is open: write nothing more into it, and begin another."""
@@ -404,7 +414,16 @@ class Session:
         """The built-in companion, beside an endpoint that does not answer."""
         companion = self._parts.built_in(self._settings, self._portrait)
         self._stack.callback(companion.close)
+        self._dialogues.append(companion)
         return companion
+
+    def _load_performer(self) -> Performer:
+        """The chosen performer; when it cannot be loaded the person is told, and the portrait stays still."""
+        try:
+            return self._parts.performer(self._settings)
+        except LiveTalkError as error:
+            self._emit(Failed.of(error))
+            return StillPerformer()
 
     def _first_identity(self, performer: Performer) -> Identity:
         """The chosen portrait; when it cannot serve (any more), the person is told and the default one appears."""
@@ -429,13 +448,19 @@ class Session:
             self._record()
         return taken
 
-    def _recast(self, key: str) -> None:
+    def _recast(self, key: str) -> Callable[[], None]:
+        """Look at a portrait (thread "portrait"); what is returned puts it on the stage."""
         identity = self.renderer.performer.result().prepare(self._parts.picture(key))
-        self.renderer.change(identity)
         name = self._parts.portrait_name(key)
-        self._portrait, self._name = key, name
-        self.conversation.tell(Introduce(self._parts.dialogue(self._settings, key)))
-        self._emit(AvatarChanged(key, name))
+
+        def enter() -> None:
+            self.renderer.change(identity)
+            self._portrait, self._name = key, name
+            for dialogue in tuple(self._dialogues):
+                self._parts.introduce(dialogue, self._settings, key)
+            self._emit(AvatarChanged(key, name))
+
+        return enter
 
     def _new_history(self, private: bool) -> History:
         started = self._parts.today().isoformat(timespec="seconds")

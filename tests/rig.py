@@ -15,6 +15,7 @@ from core.settings import Settings, changed
 from tests.fakes import PER_FRAME, RATE, Events, PaintingPerformer, ScriptedDialogue
 
 if TYPE_CHECKING:
+    from core.dialogue.history import History
     from core.media import Samples
 
 TICK_S = 0.01
@@ -33,7 +34,12 @@ class LoudnessVad:
 class ConversationRig:
     """Session whose threads are never started: `crank` runs sound, conversation and renderer by turns."""
 
-    def __init__(self, dialogue: ScriptedDialogue | None = None, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        dialogue: ScriptedDialogue | None = None,
+        settings: Settings | None = None,
+        history: History | None = None,
+    ) -> None:
         self.time = 0.0
         self.dialogue = dialogue or ScriptedDialogue()
         self.here = ScriptedDialogue(pieces=(("I answer from here.", 0.5),))
@@ -50,11 +56,13 @@ class ConversationRig:
                 portrait_name=lambda key: Path(key).stem.title(),
                 dialogue=lambda *_: self.dialogue,
                 built_in=lambda *_: self.here,
+                introduce=lambda *_: None,
                 device=lambda _: self.device,
                 vad=LoudnessVad,
                 now=lambda: self.time,
             ),
             greet=False,
+            history=history,
         )
         self.session.renderer.performer.set_result(self.performer)
         self.performance = self.performer.open(self.performer.prepare(np.zeros((64, 64, 3), np.uint8)), 0)

@@ -134,6 +134,7 @@ def _parts(sound: SoftwareSound) -> Parts:
         portrait_name=str,
         dialogue=lambda *_: recital,
         built_in=lambda *_: recital,
+        introduce=lambda *_: None,
         device=lambda _: sound,
         vad=_Deaf,
     )

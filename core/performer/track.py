@@ -54,6 +54,7 @@ class SpeechTrack:
         self._changed = threading.Condition()
         self._closed = False
         self._asked = sample_rate
+        self._given: Turn | None = None
         self.lead = sample_rate // 4
         """Media samples of stock at which silence is rendered: render time plus margin. The renderer sets it."""
 
@@ -85,11 +86,13 @@ class SpeechTrack:
         """
         with self._changed:
             self._asked = samples
+            self._given = None
             while True:
                 if self._closed:
                     raise Closed
                 block = self._speech(samples) or self._silence(samples)
                 if block is not None or not wait:
+                    self._given = block.turn if block else None
                     return block
                 self._changed.wait()
 
@@ -106,10 +109,11 @@ class SpeechTrack:
             self._changed.notify_all()
 
     def pending(self, turn: Turn) -> bool:
-        """Whether something of `turn` is still to be acted out."""
+        """Whether something of `turn` is still to be acted out, or is being acted out: whoever takes the next block
+        has finished the one before."""
         with self._changed:
             self._forget_stale()
-            return any(reply.turn is turn for reply in self._replies)
+            return self._given is turn or any(reply.turn is turn for reply in self._replies)
 
     def wake(self) -> None:
         """The player's stock changed: whoever waits looks again."""

@@ -36,6 +36,7 @@ def scripted(dialogue: ScriptedDialogue) -> Callable[..., Parts]:
             portrait_name=str.title,
             dialogue=lambda *_: dialogue,
             built_in=lambda *_: dialogue,
+            introduce=lambda *_: None,
             device=device,
             vad=LoudnessVad,
             now=time.perf_counter,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.dialogue.history import History
+from core.dialogue.protocol import Verdict
 from core.errors import Problem, ServerError
 from core.events import Failed, Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
 from core.media import AudioChunk
@@ -205,3 +207,79 @@ def test_a_lost_endpoint_is_tried_again_before_the_person_is_troubled() -> None:
     assert len(rig.dialogue.started) == 3
     assert len(rig.events.of(Failed)) == 1
     assert statuses(rig)[-1] is Status.NOT_CONNECTED
+
+
+def test_a_reply_ends_even_when_a_lost_loudspeaker_swallowed_some_of_it(rig: ConversationRig) -> None:
+    rig.dialogue.pieces = (("Exactly two blocks.", 0.96),)
+    rig.session.say("Hello")
+    rig.crank(0.5)
+    rig.session.player.skip(1200)
+    rig.crank(2.0)
+    assert statuses(rig)[-1] is Status.READY
+    assert rig.events.of(Replying)[-1].done
+
+
+def test_words_of_a_private_conversation_never_reach_the_next_one(rig: ConversationRig) -> None:
+    rig.dialogue.hold = True
+    rig.speak(1.0)
+    rig.crank(0.8)
+    private_reply = rig.dialogue.replies[0]
+    rig.session.new_conversation(private=False)
+    rig.crank(0.1)
+    private_reply.user_said("my secret")
+    rig.crank(0.1)
+    assert not rig.session.history.entries
+
+
+def test_asking_again_ends_the_half_answer_that_still_sounds() -> None:
+    error = ServerError(Problem.ANSWER_CUT, "The answer broke off half-way.", "Ask again.")
+    rig = ConversationRig(ScriptedDialogue(pieces=(("Half of the", 3.0),), error=error))
+    rig.session.say("Hello")
+    rig.crank(1.0)
+    rig.dialogue.hold = True
+    rig.session.retry()
+    rig.crank(0.1)
+    assert rig.dialogue.started[0].cancelled
+    silent_from = rig.time + 0.1
+    rig.crank(0.5)
+    assert not rig.loud(silent_from, rig.time)
+
+
+def test_a_busy_endpoint_is_not_asked_again_while_the_person_speaks() -> None:
+    error = ServerError(Problem.ENDPOINT_BUSY, "Busy.", "Wait.", retry_after_s=1.0)
+    rig = ConversationRig(ScriptedDialogue(pieces=(), error=error))
+    rig.session.say("Hello")
+    rig.crank(0.7)
+    rig.speak(1.5)
+    assert len(rig.dialogue.started) == 1
+
+
+def test_a_question_without_an_answer_can_be_asked_again_in_the_next_session() -> None:
+    error = ServerError(Problem.KEY_REFUSED, "The endpoint did not accept the key.", "Check it.")
+    rig = ConversationRig(ScriptedDialogue(pieces=(), error=error))
+    rig.session.say("Important question")
+    rig.crank(0.5)
+    again = ConversationRig(history=rig.session.history)
+    again.session.retry()
+    again.crank(0.5)
+    assert [turn.speech for turn in again.dialogue.started] == ["Important question"]
+
+
+def test_what_was_heard_is_on_the_disk_while_the_reply_still_sounds(rig: ConversationRig) -> None:
+    rig.dialogue.pieces = LONG
+    rig.session.say("Tell me")
+    rig.crank(3.6)
+    assert statuses(rig)[-1] is Status.SPEAKING
+    reopened = History.reopen(rig.session.history.path)
+    assert reopened.entries[-1].text.startswith("First sentence of the reply.")
+    assert reopened.entries[-1].cut
+
+
+def test_an_answer_that_was_filtered_is_told_and_not_called_complete(rig: ConversationRig) -> None:
+    rig.dialogue.hold = True
+    rig.session.say("Something")
+    rig.crank(0.2)
+    rig.dialogue.replies[0].finish(Verdict.FILTERED)
+    rig.crank(0.2)
+    assert rig.events.of(Replying)[-1].complete is False
+    assert "declined" in rig.events.of(Failed)[0].title

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import threading
 import time
@@ -43,6 +44,7 @@ class Talk:
                 portrait_name=lambda key: Path(key).stem.title(),
                 dialogue=lambda *_: self.dialogue,
                 built_in=lambda *_: self.dialogue,
+                introduce=lambda *_: None,
                 device=lambda _: SoftwareSound(time.perf_counter),
                 vad=LoudnessVad,
             ),
@@ -67,7 +69,6 @@ def test_a_session_starts_talks_and_ends_with_every_thread_joined() -> None:
         talk.events.wait_for(AvatarChanged)
         session.say("Hello")
         talk.events.wait_for(Replying, reply_done)
-        assert session.statistics().underruns == 0
     assert set(threading.enumerate()) == before
     assert talk.dialogue.closed
     assert all(performance.closed for performance in talk.performer.performances)
@@ -182,27 +183,41 @@ def test_a_portrait_that_has_gone_gives_way_to_the_default_one() -> None:
         assert session.avatar_name == "Amara"
 
 
-def test_a_missing_model_is_named_and_the_session_can_be_closed() -> None:
+def test_without_its_models_the_portrait_stays_still_and_the_talk_goes_on() -> None:
+    talk = Talk()
+
     def missing(_: object) -> PaintingPerformer:
         raise PerformerError(Problem.MODEL_MISSING, "The face models are missing.", "Run `make models`.")
 
-    events = Events()
-    dialogue = ScriptedDialogue()
-    session = Session(
-        SOFTWARE,
-        events,
-        Parts(
-            performer=missing,
-            picture=lambda _: np.zeros((64, 64, 3), np.uint8),
-            portrait_name=str,
-            dialogue=lambda *_: dialogue,
-            built_in=lambda *_: dialogue,
-            device=lambda _: SoftwareSound(time.perf_counter),
-            vad=LoudnessVad,
-        ),
-    )
-    with session:
-        assert events.wait_for(Failed).problem is Problem.MODEL_MISSING
+    talk.session._parts = dataclasses.replace(talk.session._parts, performer=missing)
+    with talk.session as session:
+        assert talk.events.wait_for(Failed).problem is Problem.MODEL_MISSING
+        talk.events.wait_for(AvatarChanged)
+        session.say("Are you there?")
+        talk.events.wait_for(Replying, reply_done)
+        until(lambda: session.frame_due() is not None)
+        assert session.frame_due().pixels.shape == (512, 512, 3)
+
+
+def test_of_two_wishes_for_a_portrait_the_newest_wins() -> None:
+    talk = Talk()
+    looking, looked = threading.Event(), threading.Event()
+
+    def slow_first(key: str) -> Pixels:
+        if key == "slow":
+            looking.set()
+            looked.wait(5)
+        return np.zeros((64, 64, 3), np.uint8)
+
+    with talk.session as session:
+        talk.events.wait_for(AvatarChanged)
+        talk.session._parts = dataclasses.replace(talk.session._parts, picture=slow_first)
+        session.change_avatar("slow")
+        looking.wait(5)
+        session.change_avatar("fast")
+        looked.set()
+        talk.events.wait_for(AvatarChanged, lambda event: event.name == "Fast")
+    assert [event.name for event in talk.events.of(AvatarChanged)] == ["Amara", "Fast"]
 
 
 def test_a_new_conversation_forgets_and_an_earlier_one_goes_on() -> None:

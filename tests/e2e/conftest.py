@@ -160,7 +160,7 @@ def running(
     product_parts = core.parts.product_parts
 
     def parts(*args: object) -> object:
-        replaced = dict[str, object](built_in=lambda *_: dialogue or here)
+        replaced = dict[str, object](built_in=lambda *_: dialogue or here, introduce=lambda *_: None)
         if dialogue is not None:
             replaced["dialogue"] = lambda *_: dialogue
         if performer is not None:

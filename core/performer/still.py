@@ -1,0 +1,99 @@
+"""StillPerformer: a portrait that does not move, for a computer where the chosen performer cannot run."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from core.media import MEDIA_RATE
+from core.performer.protocol import LatentBlock, PerformerSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.media import Pixels, SpeechBlock
+
+_SIDE, _FPS, _FRAMES = 512, 25, 12
+_SPEC = PerformerSpec(
+    name="still",
+    fps=_FPS,
+    sample_rate=MEDIA_RATE,
+    width=_SIDE,
+    height=_SIDE,
+    first_frames=_FRAMES,
+    block_frames=_FRAMES,
+    block_latents=1,
+    frames_per_latent=_FRAMES,
+    latent_channels=1,
+    latent_height=1,
+    latent_width=1,
+    patch=(1, 1, 1),
+    window_blocks=1,
+    sink_blocks=0,
+    sigmas=(),
+    timesteps=(),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _StillIdentity:
+    key: str
+    picture: Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class _Copies:
+    picture: Pixels
+    ready: bool = True
+
+    def pieces(self) -> Iterator[Pixels]:
+        yield np.repeat(self.picture[None], _FRAMES, axis=0)
+
+    def wait(self) -> Pixels:
+        return next(self.pieces())
+
+
+class StillPerformer:
+    """Needs no model: any picture serves, so that voice and conversation go on when nothing can be animated."""
+
+    spec = _SPEC
+
+    def prepare(self, image: Pixels) -> _StillIdentity:
+        """The middle of `image`, square, from its upper edge."""
+        side = min(image.shape[:2])
+        left = (image.shape[1] - side) // 2
+        square = np.ascontiguousarray(image[:side, left : left + side])
+        picture = np.asarray(cv2.resize(square, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+        return _StillIdentity(hashlib.sha256(image.tobytes()).hexdigest(), picture)
+
+    def direct(self, style: str, motion_amount: float) -> None:
+        """Nothing moves, whatever the style."""
+
+    def open(self, identity: object, seed: int) -> _StillPerformance:
+        assert isinstance(identity, _StillIdentity), f"not prepared here: {type(identity).__name__}"
+        return _StillPerformance(identity.picture)
+
+
+class _StillPerformance:
+    next_frames = _FRAMES
+
+    def __init__(self, picture: Pixels) -> None:
+        self._picture = picture
+        self._index = 0
+
+    def imagine(self, block: SpeechBlock) -> LatentBlock:
+        self._index += 1
+        return LatentBlock(self._index - 1, None, block)
+
+    def draw(self, latents: LatentBlock) -> _Copies:
+        return _Copies(self._picture)
+
+    def rewind(self) -> None:
+        self._index -= 1
+
+    def close(self) -> None:
+        pass

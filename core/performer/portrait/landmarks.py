@@ -6,6 +6,7 @@ from the MediaPipe graphs `face_detection_short_range` and `face_landmark`.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class Face:
 
 
 class FaceFinder:
-    """Finds faces; one thread at a time.
+    """Finds faces. Any thread may ask: a lock lets one through at a time, for OpenCV's networks hold state.
 
     Args:
         models: the folder that holds the two .tflite files.
@@ -60,11 +61,16 @@ class FaceFinder:
         self._detector = _network(models / DETECTOR_FILE)
         self._mesh = _network(models / LANDMARK_FILE)
         self._anchors = _anchors()
+        self._one_at_a_time = threading.Lock()
 
     def find(self, image: Pixels) -> list[Face]:
         """The faces of an RGB picture of any size, largest first."""
         if min(image.shape[:2]) < LEAST_SIDE:
             return []
+        with self._one_at_a_time:
+            return self._find(image)
+
+    def _find(self, image: Pixels) -> list[Face]:
         boxes = _without_doubles([box for tile in _tiles(image) for box in self._detect(image, *tile)])
         faces = [face for box in boxes if (face := self._trace(image, box)) is not None]
         faces.sort(key=lambda face: -float(face.box[3] - face.box[1]))

@@ -42,7 +42,7 @@ _CLOSE_BEGINS, _CLOSE_FULL = 0.03, 0.09
 
 
 class PortraitPerformer:
-    """The embedded avatar. `prepare` from any one thread at a time; the rest from the renderer thread.
+    """The embedded avatar. `prepare` from any thread; the rest from the renderer thread.
 
     Torch and OpenCV are told to use one thread: at these sizes a second one mostly waits for the first.
 

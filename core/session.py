@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from core.audio.sound import SoundLoop
 from core.casting import Casting
 from core.clock import SampleClock
@@ -25,7 +27,7 @@ from core.media import MediaFormat
 from core.performer.renderer import Renderer
 from core.performer.still import StillPerformer
 from core.performer.track import SpeechTrack
-from core.playback.player import Player
+from core.playback.player import Played, Player
 from core.playback.recorder import Line, Recorder
 from core.settings import Settings, conversations_folder, live_only, recording_folder
 from core.worker import Worker
@@ -359,7 +361,7 @@ class Session:
             return
         self._finish_recording()
         self._recording.enter_context(Worker("recorder", recorder.run, recorder.stop, self._emit))
-        self.player.record_to(recorder.played)
+        self.player.record_to(self._played)
         self._recorder = recorder
 
     def stop_recording(self) -> None:
@@ -369,6 +371,13 @@ class Session:
         if recorder is not None:
             self.player.record_to(None)
             recorder.stop()
+
+    def _played(self, played: Played) -> None:
+        """The film holds what was heard: a muted voice is silence in it too. Its loudness is the voice's own, not the
+        room's."""
+        if recorder := self._recorder:
+            samples = np.zeros_like(played.samples) if self.sound.muted else played.samples
+            recorder.played(Played(samples, played.frames, played.turn))
 
     def _finish_recording(self) -> None:
         """Wait until the recording before, which was stopped, is whole."""

@@ -119,6 +119,22 @@ def test_the_film_of_a_conversation_shows_every_sound_with_its_picture(tmp_path:
     assert "<v Amara>word pause" in (tmp_path / "talk.vtt").read_text("utf-8")
 
 
+@pytest.mark.skipif(not shutil.which("ffprobe"), reason="ffprobe is not installed: make test-packages")
+def test_a_muted_voice_is_silence_in_the_film_too(tmp_path: Path) -> None:
+    talk = Talk()
+    with talk.session as session:
+        talk.events.wait_for(AvatarChanged)
+        session.set_muted(True)
+        session.start_recording(tmp_path / "talk.mp4")
+        session.say("Hello")
+        talk.events.wait_for(Replying, reply_done)
+        session.stop_recording()
+        talk.events.wait_for(RecordingSaved)
+    sound = decoded_sound(tmp_path / "talk.mp4")
+    assert len(sound) > 2 * RATE
+    assert np.abs(sound).max() < 0.01
+
+
 def test_another_portrait_takes_the_stage_and_a_broken_one_does_not() -> None:
     talk = Talk()
     with talk.session as session:

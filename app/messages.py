@@ -109,6 +109,8 @@ def message_for(failed: Failed, avatar: str = "") -> Message:
     if avatar and failed.problem in _ADVICE:
         advice = tr("Message", _ADVICE[failed.problem]).format(avatar=avatar)
     known = _OFFERS.get(failed.problem, (_OK,))
+    if failed.problem is Problem.UNEXPECTED and failed.turn is not None:
+        known = (_RETRY,)
     offers = tuple(Offer(tr("Message", offer.words), offer.action) for offer in known)
     grave = failed.problem not in _NOT_GRAVE
     lasting = failed.problem not in _MOMENTARY
@@ -120,6 +122,7 @@ def leaves_unanswered(failed: Failed) -> bool:
     return failed.turn is not None and failed.problem in _QUESTION_KEPT | {
         Problem.KEY_REFUSED,
         Problem.ENDPOINT_REFUSED,
+        Problem.UNEXPECTED,
     }
 
 

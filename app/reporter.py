@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.controls import Microphone, Recording
 from app.messages import leaves_unanswered, message_for, message_for_crash, recording_saved
-from core.errors import Problem
+from core.errors import RECORDING_PROBLEMS, Problem
 from core.events import (
     AvatarChanged,
     ConversationOpened,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _HERE_MS = 4000
 _LOADING_SHOWN_AFTER_MS = 2000
 _SECONDS_SHOWN_AFTER_MS = 4000
-_RECORDING_PROBLEMS = {Problem.DISK_FULL, Problem.RECORDING_FAILED, Problem.FOLDER_UNWRITABLE}
 
 
 class Reporter(QObject):
@@ -115,7 +114,7 @@ class Reporter(QObject):
             case ConversationOpened():
                 self._opened(event.private)
             case RecordingStarted():
-                for problem in _RECORDING_PROBLEMS:
+                for problem in RECORDING_PROBLEMS:
                     self._recovered(problem)
                 self.file_known.emit(event.path)
                 self._window.show_recording(Recording.RECORDING)
@@ -171,7 +170,7 @@ class Reporter(QObject):
             self._stage.bar.microphone.show_state(Microphone.NONE)
             if not self._stage.isAncestorOf(self._window.focusWidget() or self._window):
                 self._window.panel.text_box.edit.setFocus()
-        if event.problem in _RECORDING_PROBLEMS:
+        if event.problem in RECORDING_PROBLEMS:
             self._window.show_recording(Recording.IDLE)
         if event.problem is Problem.ENDPOINT_BUSY:
             self._busy = event

@@ -29,13 +29,19 @@ class Problem(enum.Enum):
     RECORDING_FAILED = "recording_failed"
     SETTINGS_BROKEN = "settings_broken"
     SETTINGS_NEWER = "settings_newer"
+    SETTINGS_UNWRITABLE = "settings_unwritable"
     NO_KEYRING = "no_keyring"
     MODEL_MISSING = "model_missing"
     MODEL_DAMAGED = "model_damaged"
     HISTORY_UNREADABLE = "history_unreadable"
+    HISTORY_UNWRITABLE = "history_unwritable"
     SOUND_UNREADABLE = "sound_unreadable"
     ALREADY_RUNNING = "already_running"
     UNEXPECTED = "unexpected"
+
+
+RECORDING_PROBLEMS = frozenset({Problem.DISK_FULL, Problem.FOLDER_UNWRITABLE, Problem.RECORDING_FAILED})
+"""With any of these a recording has ended, or did not begin."""
 
 
 class LiveTalkError(Exception):

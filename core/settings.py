@@ -200,18 +200,31 @@ def save(settings: Settings, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         text = tomli_w.dumps(msgspec.to_builtins(settings))
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
+        _replace(path, text)
     except OSError as error:
         raise SettingsError(
-            Problem.FOLDER_UNWRITABLE,
+            Problem.SETTINGS_UNWRITABLE,
             "Your settings could not be saved.",
             f'Changes last until LiveTalk closes. Check that "{path.parent}" can be written.',
             detail=str(error),
         ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
+        written = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            written.unlink(missing_ok=True)
+            raise
+    try:
+        written.replace(path)
+    except OSError:
+        written.unlink(missing_ok=True)
+        raise
 
 
 def with_environment(settings: Settings, environment: Mapping[str, str]) -> Settings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import LiveTalkError, Problem
+from core.errors import RECORDING_PROBLEMS, LiveTalkError, Problem
 from core.events import (
     AvatarChanged,
     Crashed,
@@ -35,7 +35,6 @@ REPLY_LIMIT_S = 180.0
 SAVE_LIMIT_S = 60.0
 _QUIET_S = 1.5
 """So long after the last sample said into the microphone the person's turn has begun, if it was heard at all."""
-_RECORDING = {Problem.DISK_FULL, Problem.FOLDER_UNWRITABLE, Problem.RECORDING_FAILED}
 _MARKS = {
     "end_of_speech": "speech_end",
     "end_of_turn": "turn_end",
@@ -185,7 +184,7 @@ class Talk:
                 detail=event.report,
             )
         if isinstance(event, Failed) and event.turn is None:
-            if event.problem in _RECORDING:
+            if event.problem in RECORDING_PROBLEMS:
                 raise LiveTalkError(event.problem, event.title, event.advice, detail=event.detail)
             self._tell(f"{event.title} {event.advice}")
         return event

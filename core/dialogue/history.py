@@ -17,7 +17,6 @@ import msgspec
 
 from core.dialogue.protocol import Message
 from core.errors import LiveTalkError, Problem
-from core.settings import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -145,11 +144,12 @@ class History:
 
     def messages(self, limit: int = 4000, before: int | None = None) -> list[Message]:
         """What the model is told: the newest entries that fit into about `limit` tokens, oldest first. A reply of
-        which nothing was heard was not said. `before` leaves out that turn and what came later."""
+        which nothing was heard was not said; what the person spoke was, and has no text where nobody knows the words.
+        `before` leaves out that turn and what came later."""
         messages: list[Message] = []
         for entry in reversed(self._entries.values()):
             later = before is not None and entry.turn >= before
-            if later or not entry.text:
+            if later or not (entry.text or entry.spoken):
                 continue
             limit -= estimated_tokens(entry.text)
             if limit < 0:
@@ -194,11 +194,6 @@ def estimated_tokens(text: str) -> int:
     """About how many tokens a model makes of `text` and of the frame around it."""
     wide = sum(1 for letter in text if ord(letter) > 0x2E7F)
     return _TOKENS_PER_ENTRY + wide + -(-(len(text) - wide) // 4)
-
-
-def conversations_folder() -> Path:
-    """Where conversations are kept."""
-    return data_folder() / "conversations"
 
 
 def list_conversations(folder: Path) -> list[SavedConversation]:
@@ -301,11 +296,11 @@ def _unreadable(detail: str) -> LiveTalkError:
 
 
 def _unwritable(error: OSError) -> LiveTalkError:
-    advice = "It goes on, and what is said from now on is kept only until LiveTalk closes."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return LiveTalkError(
-            Problem.DISK_FULL, "The conversation is not saved any more: the disk is full.", advice, detail=str(error)
-        )
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    reason = "the disk is full" if full else "its folder can't be written"
     return LiveTalkError(
-        Problem.FOLDER_UNWRITABLE, "The conversation can't be saved on this computer.", advice, detail=str(error)
+        Problem.HISTORY_UNWRITABLE,
+        f"This conversation can't be saved: {reason}.",
+        "It goes on, and stays until LiveTalk closes.",
+        detail=str(error),
     )

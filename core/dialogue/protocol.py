@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Message:
-    """One entry of the conversation as the model is told it: what the person said, or what was *heard* of the reply."""
+    """One entry of the conversation as the model is told it: what the person said, or what was *heard* of the reply.
+
+    `text` is empty where the person spoke and nobody knows the words.
+    """
 
     role: Literal["user", "assistant"]
     text: str

@@ -9,7 +9,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.controls import Microphone
+from app.controls import Microphone, Recording
 from app.drop_zone import dragged_picture
 from app.messages import Action, message_for
 from core.errors import LiveTalkError, Problem
@@ -19,6 +19,7 @@ from core.events import (
     Crashed,
     Failed,
     Interrupted,
+    RecordingStarted,
     Recovered,
     Replying,
     Status,
@@ -116,6 +117,24 @@ def test_every_problem_leaves_a_next_step_or_leaves_by_itself(scene: Scene, prob
     assert message.title == "This happened."
     assert len(message.offers) <= 3
     assert message.offers or problem in (Problem.PICTURE_RESTARTED, Problem.NO_OPENGL)
+
+
+@pytest.mark.parametrize("problem", [Problem.HISTORY_UNWRITABLE, Problem.SETTINGS_UNWRITABLE, Problem.DISK_FULL])
+def test_only_trouble_with_the_recording_ends_it(scene: Scene, problem: Problem) -> None:
+    scene.reporter.receive(RecordingStarted(Path("talk.mp4")))
+    scene.reporter.receive(failed(problem))
+    assert (scene.window._recording is Recording.RECORDING) is (problem is not Problem.DISK_FULL)
+    scene.reporter.receive(RecordingStarted(Path("another.mp4")))
+    assert scene.stage.problem.isVisible() is (problem is not Problem.DISK_FULL)
+
+
+def test_a_question_that_met_a_bug_may_be_asked_again(scene: Scene) -> None:
+    scene.reporter.receive(UserSpoke(3, "Why?", spoken=False))
+    scene.reporter.receive(failed(Problem.UNEXPECTED, turn=3))
+    (question,) = scene.window.panel.transcript.turns
+    assert question.note
+    press_offer(scene, "Retry")
+    assert scene.asked == ["retry"]
 
 
 def test_there_is_one_problem_at_a_time_and_the_same_again_updates_it(scene: Scene) -> None:

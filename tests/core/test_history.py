@@ -15,7 +15,6 @@ from core.dialogue.heard import heard_text
 from core.dialogue.history import (
     Entry,
     History,
-    conversations_folder,
     delete,
     empty_trash,
     list_conversations,
@@ -188,7 +187,7 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_the_conversation_goes_
     with History("amara", STARTED, blocked / "conversations") as history:
         with pytest.raises(LiveTalkError) as refused:
             history.put(user(1, "One."))
-        assert refused.value.problem is Problem.FOLDER_UNWRITABLE
+        assert refused.value.problem is Problem.HISTORY_UNWRITABLE
         history.put(avatar(1, "Two."))
         assert [entry.text for entry in history.entries] == ["One.", "Two."]
 
@@ -199,7 +198,9 @@ def test_a_full_disk_is_told_as_such_and_the_words_stay_in_memory() -> None:
     with pytest.raises(LiveTalkError) as refused:
         history.put(user(1, "One."))
     assert history.entries == (user(1, "One."),)
-    assert refused.value.problem is Problem.DISK_FULL
+    assert refused.value.problem is Problem.HISTORY_UNWRITABLE
+    assert refused.value.title == "This conversation can't be saved: the disk is full."
+    assert refused.value.advice == "It goes on, and stays until LiveTalk closes."
 
 
 def test_messages_are_the_newest_that_fit_oldest_first() -> None:
@@ -219,16 +220,19 @@ def test_a_reply_of_which_nothing_was_heard_is_not_told_to_the_model() -> None:
     assert history.messages() == [Message("user", "Hello.")]
 
 
+def test_speech_whose_words_nobody_knows_is_told_to_the_model_as_a_turn_without_words() -> None:
+    history = History("amara", STARTED, None)
+    history.put(user(1, "", spoken=True))
+    history.put(avatar(1, "Blue, I think."))
+    history.put(user(2, "", spoken=False))
+    assert history.messages() == [Message("user", ""), Message("assistant", "Blue, I think.")]
+
+
 def test_a_long_first_sentence_is_shortened_at_a_word_for_the_title() -> None:
     history = History("amara", STARTED, None)
     history.put(user(1, "word " * 40))
     assert len(history.title) <= 61
     assert history.title.endswith("word…")
-
-
-def test_conversations_lie_in_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("LIVETALK_DATA", str(tmp_path))
-    assert conversations_folder() == tmp_path / "conversations"
 
 
 def test_each_line_of_the_file_is_json_that_says_what_it_is(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,17 @@ import msgspec
 import pytest
 
 from core.errors import Problem, SettingsError
-from core.settings import SCHEMA, Settings, changed, live_only, load, save, set_aside, with_environment
+from core.settings import (
+    SCHEMA,
+    Settings,
+    changed,
+    conversations_folder,
+    live_only,
+    load,
+    save,
+    set_aside,
+    with_environment,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,10 +102,29 @@ def test_an_unwritable_folder_is_said_in_words(tmp_path: Path) -> None:
     blocked.write_text("")
     with pytest.raises(SettingsError) as refused:
         save(Settings(), blocked / "settings.toml")
-    assert refused.value.problem is Problem.FOLDER_UNWRITABLE
+    assert refused.value.problem is Problem.SETTINGS_UNWRITABLE
+
+
+def test_conversations_lie_in_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LIVETALK_DATA", str(tmp_path))
+    assert conversations_folder() == tmp_path / "conversations"
 
 
 def test_settings_cannot_be_changed_in_place() -> None:
     with pytest.raises(AttributeError):
         Settings().audio.volume = 0.1
     assert msgspec.structs.asdict(Settings())["schema"] == SCHEMA
+
+
+def test_a_save_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "settings.toml").mkdir()
+    with pytest.raises(SettingsError):
+        save(Settings(), tmp_path / "settings.toml")
+
+    def full(_: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SettingsError):
+        save(Settings(), tmp_path / "other.toml")
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]

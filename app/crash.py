@@ -13,7 +13,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, TextIO
 
-from PySide6.QtCore import QObject, Qt, Signal, qVersion
+from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, qVersion
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QDialog,
@@ -26,6 +26,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.errors import LiveTalkError, Problem
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -34,16 +36,23 @@ log = logging.getLogger(__name__)
 
 
 class CrashLog:
-    """The file that faulthandler writes when the process is killed by a fault; empty after a good end.
+    """The file that faulthandler writes when the process is killed by a fault; empty after a good end. Whoever makes
+    one is the only instance: it forgets what another one wrote.
 
     `left_behind` is what the run before left there.
+
+    Raises:
+        LiveTalkError: the folder cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.left_behind = self._read()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: TextIO = path.open("w", encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: TextIO = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise _unwritable(path.parent, error) from error
         faulthandler.enable(self._file)
 
     def close(self) -> None:
@@ -57,6 +66,16 @@ class CrashLog:
             return self._path.read_text("utf-8", errors="replace").strip()
         except OSError:
             return ""
+
+
+def _unwritable(folder: Path, error: OSError) -> LiveTalkError:
+    tr = QCoreApplication.translate
+    return LiveTalkError(
+        Problem.FOLDER_UNWRITABLE,
+        tr("Message", "LiveTalk cannot write to its folder."),
+        tr("Message", 'Check that "{folder}" can be written, then start LiveTalk again.').format(folder=folder),
+        detail=str(error),
+    )
 
 
 class Hooks(QObject):

@@ -27,7 +27,7 @@ class Host(QObject):
     """Owns the engine. Methods are called on the GUI thread; signals arrive there.
 
     Signals:
-        opened: the engine that runs.
+        opened: the engine that runs; of several openings asked for, the newest.
         failed: the `LiveTalkError` that kept one from opening.
         broke: any other exception on the way.
         closed: everything has ended.
@@ -44,13 +44,16 @@ class Host(QObject):
         self._open_engine = open_engine
         self._worker = ThreadPoolExecutor(1, "conversation host")
         self._engine: Engine | None = None
+        self._before: Engine | None = None
+        self._newest: Future[Engine] | None = None
         self._closing = False
         self._done.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
     def open(self, settings: Settings) -> None:
         """Begin with these settings; a conversation that runs is closed first and goes on in the new one."""
         if not self._closing:
-            self._worker.submit(self._swap, settings).add_done_callback(self._done.emit)
+            self._newest = self._worker.submit(self._swap, settings)
+            self._newest.add_done_callback(self._done.emit)
 
     def close(self) -> None:
         """End everything; `closed` says when."""
@@ -65,10 +68,12 @@ class Host(QObject):
         self._end()
 
     def _swap(self, settings: Settings) -> Engine:
-        before, self._engine = self._engine, None
-        if before is not None:
-            before.close()
-        self._engine = self._open_engine(settings, before)
+        """The engine before is remembered, closed, until one opened that goes on where it ended."""
+        if self._engine is not None:
+            self._before, self._engine = self._engine, None
+            self._before.close()
+        self._engine = self._open_engine(settings, self._before)
+        self._before = None
         return self._engine
 
     def _end(self) -> None:
@@ -83,7 +88,7 @@ class Host(QObject):
         elif error is not None:
             log.error("the conversation could not be opened or closed", exc_info=error)
             self.broke.emit(error)
-        elif done.result() is not None and not self._closing:
+        elif done is self._newest and not self._closing:
             self.opened.emit(done.result())
         if self._closing and (error is not None or done.result() is None):
             self._worker.shutdown(wait=False)

@@ -1,8 +1,8 @@
 """The window's program. Start-up goes in this order, and each step has its reason:
 
-1. The crash log, so that a fault in anything below leaves a trace.
-2. One `QApplication`, its style and theme, so that everything after it can speak to the person.
-3. One instance: a second start shows the first window and ends.
+1. One `QApplication`, so that everything after it can speak to the person.
+2. One instance: a second start shows the first window and ends.
+3. The crash log, which only the one instance may write, so that a fault in anything below leaves a trace.
 4. Settings, read once; a broken file is put aside and told of.
 5. The window, at once, with "Starting"; nothing heavy was imported so far.
 6. The conversation, opened by `Host` off the GUI thread.
@@ -17,7 +17,15 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QtMsgType, QTranslator, qInstallMessageHandler
+from PySide6.QtCore import (
+    QCoreApplication,
+    QLibraryInfo,
+    QLocale,
+    QObject,
+    QtMsgType,
+    QTranslator,
+    qInstallMessageHandler,
+)
 from PySide6.QtWidgets import QApplication
 
 from app import VERSION
@@ -26,7 +34,7 @@ from app.commands.choices import with_options
 from app.crash import CrashLog, Hooks, ReportDialog, with_versions
 from app.first_run import FirstRun
 from app.host import Host
-from app.keys import KeyStore, system_keyring
+from app.keys import KeyStore, Place, system_keyring
 from app.main_window import MainWindow
 from app.messages import Action
 from app.reporter import Reporter
@@ -36,6 +44,7 @@ from app.single_instance import SingleInstance
 from app.theme import ASSETS, Theme
 from app.video_view import RasterView
 from app.window_state import WindowState
+from app.without_window import tell_without_window
 from core.errors import LiveTalkError, Problem, SettingsError
 from core.events import Failed, Status, StatusChanged
 from core.settings import (
@@ -54,7 +63,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.engine import Engine
-    from core.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -65,17 +73,37 @@ SWITCH_INTERVAL_S = 0.0005
 def main(options: argparse.Namespace) -> int:
     """Open the window and stay until it was closed; the exit status."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    crash_log = CrashLog(data_folder() / "crash.log")
     qInstallMessageHandler(_qt_says)
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
+    _translate(app)
+    try:
+        return _only_instance(app, options)
+    except LiveTalkError as error:
+        tell_without_window(error)
+        raise
+
+
+def _only_instance(app: QApplication, options: argparse.Namespace) -> int:
     instance = SingleInstance(config_folder())
     try:
-        if not instance.first and instance.show_the_other():
+        if instance.first:
+            return _run(app, instance, options)
+        if instance.show_the_other():
             return 0
-        theme = Theme(app)
-        _translate(app)
-        program = Program(app, theme, options, crash_log.left_behind)
+        raise LiveTalkError(
+            Problem.ALREADY_RUNNING,
+            QCoreApplication.translate("Message", "LiveTalk is already running, but does not answer."),
+            QCoreApplication.translate("Message", "Close it, then start LiveTalk again."),
+        )
+    finally:
+        instance.close()
+
+
+def _run(app: QApplication, instance: SingleInstance, options: argparse.Namespace) -> int:
+    crash_log = CrashLog(data_folder() / "crash.log")
+    try:
+        program = Program(app, Theme(app), options, crash_log.left_behind)
         instance.asked.connect(program.come_forward)
         try:
             program.begin()
@@ -83,7 +111,6 @@ def main(options: argparse.Namespace) -> int:
         finally:
             program.finish()
     finally:
-        instance.close()
         crash_log.close()
 
 
@@ -110,10 +137,10 @@ class Program(QObject):
         self._reporter = Reporter(self.window)
         self._emit = bridge(self._reporter.receive, self)
         self.host = Host(self._open_session, self)
-        self._sheets = Sheets(self.window, self._keys, self._check_picture, self._reopen, VERSION)
+        self._sheets = Sheets(self.window, self._keys, self._check_picture, self._key_changed, VERSION)
         self._first_run = FirstRun(self.window)
         self._greet = not in_force.window.greeted
-        self._session: Session | None = None
+        self._keyring_missed = False
         self._connect()
 
     def begin(self) -> None:
@@ -129,10 +156,16 @@ class Program(QObject):
         self.host.open(self.window.settings)
 
     def finish(self) -> None:
-        """After the event loop, however it ended: what the last stage would have done and has not."""
-        self.host.finish()
-        self._keeper.close()
-        self._hooks.close()
+        """After the event loop, however it ended: what the last stage would have done and has not.
+
+        Raises:
+            LiveTalkError: the last change of the settings could not be written.
+        """
+        try:
+            self.host.finish()
+            self._keeper.close()
+        finally:
+            self._hooks.close()
 
     def come_forward(self) -> None:
         """Another start asked for this window."""
@@ -171,14 +204,24 @@ class Program(QObject):
         return session.__enter__()
 
     def _opened(self, engine: Engine) -> None:
+        """What was changed while it opened is taken over, or asks for another one."""
         self._greet = False
-        self.window.attach(engine)
+        if engine.apply(self.window.settings):
+            self.window.attach(engine)
+        else:
+            self._reopen()
 
     def _settings_changed(self, settings: Settings) -> None:
         self._keeper.keep(settings)
         engine = self.window.engine
         if engine is not None and not engine.apply(settings):
             self._reopen()
+
+    def _key_changed(self) -> None:
+        if self._keys.place is Place.THIS_RUN and not self._keyring_missed:
+            self._keyring_missed = True
+            self._reporter.receive(self._no_keyring())
+        self._reopen()
 
     def _reopen(self) -> None:
         """Another conversation with the settings in force, which goes on where this one is."""
@@ -231,6 +274,9 @@ class Program(QObject):
             self.tr("This computer has no OpenGL, so the picture is drawn without it."),
             self.tr("It looks the same. A graphics driver would save some work."),
         )
+
+    def _no_keyring(self) -> Failed:
+        return Failed(Problem.NO_KEYRING, self.tr("No keyring was found, so the key is kept until you quit."), "")
 
     def _know_file(self, path: Path) -> None:
         self._file = path

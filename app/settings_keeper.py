@@ -27,7 +27,7 @@ class SettingsKeeper(QObject):
         in_force: what this run began with; where it differs from `kept` it is never written.
         path: the file; None where there is one that must stay as it is, and nothing is written.
 
-    `failed` carries the `LiveTalkError` of a write.
+    `failed` carries the `LiveTalkError` of a write; that of the last one is raised by `close`.
     """
 
     failed = Signal(object)
@@ -39,6 +39,7 @@ class SettingsKeeper(QObject):
         self._kept = kept
         self._in_force = in_force
         self._worker = ThreadPoolExecutor(1, "settings")
+        self._last: Future[None] | None = None
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self._write)
         self._done.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
@@ -54,18 +55,29 @@ class SettingsKeeper(QObject):
         self._soon.start()
 
     def close(self) -> None:
-        """Write what is not written yet and wait for it."""
+        """Write what is not written yet and wait for it.
+
+        Raises:
+            LiveTalkError: it could not be written, and nobody was told yet.
+        """
         if self._soon.isActive():
             self._soon.stop()
             self._write()
         self._worker.shutdown(wait=True)
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
 
     def _write(self) -> None:
         if self._path is None:
             return
-        self._worker.submit(save, self._kept, self._path).add_done_callback(self._done.emit)
+        self._last = self._worker.submit(save, self._kept, self._path)
+        self._last.add_done_callback(self._done.emit)
 
     def _deliver(self, done: Future[None]) -> None:
+        if done is not self._last:  # a newer write follows and tells how it went
+            return
+        self._last = None
         error = done.exception()
         if isinstance(error, LiveTalkError):
             self.failed.emit(error)

@@ -2,24 +2,29 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import subprocess
 import sys
 import threading
 import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtWidgets import QMessageBox
 
 from app.bridge import bridge
 from app.crash import CrashLog, Hooks, ReportDialog, report_of
 from app.first_run import FirstRun
 from app.host import Host
-from app.main import Program
+from app.main import Program, main
+from app.settings_dialog import SettingsDialog
 from app.settings_keeper import SettingsKeeper, carried_over
+from app.settings_pages.conversation import ConversationPage
 from app.single_instance import SingleInstance
-from core.errors import DeviceError, Problem
+from app.without_window import tell_without_window
+from core.errors import DeviceError, LiveTalkError, Problem, SettingsError
 from core.events import Status, StatusChanged
-from core.settings import Settings, changed, config_folder, settings_path
+from core.settings import Settings, changed, config_folder, data_folder, settings_path
 from tests.app.fake_engine import FakeEngine, FakeLevels
 
 if TYPE_CHECKING:
@@ -37,16 +42,31 @@ if TYPE_CHECKING:
     Start = Callable[..., Program]
 
 
+_SECOND_START = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QCoreApplication
+from app.single_instance import SingleInstance
+app = QCoreApplication([])
+sys.exit(0 if SingleInstance(Path(sys.argv[1])).show_the_other() else 1)
+"""
+
+
 class Opener:
     """Opens fake engines and notes on which thread."""
 
     def __init__(self) -> None:
         self.opened: list[FakeEngine] = []
+        self.before: list[Engine | None] = []
+        self.gate: threading.Event | None = None
         self.threads: list[threading.Thread] = []
         self.refusal: Exception | None = None
 
     def __call__(self, settings: Settings, before: Engine | None) -> FakeEngine:
         self.threads.append(threading.current_thread())
+        self.before.append(before)
+        if self.gate is not None:
+            self.gate.wait(10)
         if self.refusal is not None:
             raise self.refusal
         self.opened.append(FakeEngine())
@@ -106,6 +126,32 @@ def test_trouble_in_opening_is_told_and_the_window_lives(host: Host, opener: Ope
         host.open(Settings())
 
 
+def test_a_conversation_goes_on_after_an_opening_that_failed(host: Host, opener: Opener, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(host.opened):
+        host.open(Settings())
+    opener.refusal = DeviceError(Problem.NO_LOUDSPEAKER, "No loudspeaker was found.", "Connect one.")
+    with qtbot.waitSignal(host.failed):
+        host.open(Settings())
+    opener.refusal = None
+    for _ in range(2):
+        with qtbot.waitSignal(host.opened):
+            host.open(Settings())
+    first, second, _ = opener.opened
+    assert opener.before == [None, first, first, second]
+    assert first.asked == [("close", None)]
+
+
+def test_of_several_openings_the_newest_is_told_of(host: Host, opener: Opener, qtbot: QtBot) -> None:
+    told: list[Engine] = []
+    host.opened.connect(told.append)
+    opener.gate = threading.Event()
+    host.open(Settings())
+    host.open(Settings())
+    opener.gate.set()
+    qtbot.waitUntil(lambda: bool(told))
+    assert told == [opener.opened[1]]
+
+
 def test_a_bug_in_opening_is_loud(host: Host, opener: Opener, qtbot: QtBot, caplog: pytest.LogCaptureFixture) -> None:
     opener.refusal = RuntimeError("a bug")
     with qtbot.waitSignal(host.broke):
@@ -121,6 +167,15 @@ def test_what_the_person_changes_is_written_once_they_stop(qtbot: QtBot, tmp_pat
     assert not path.exists()
     keeper.close()
     assert tomllib.loads(path.read_text("utf-8"))["audio"]["volume"] == 0.3
+
+
+def test_a_last_change_that_cannot_be_written_is_told_when_it_closes(qtbot: QtBot, tmp_path: Path) -> None:
+    (tmp_path / "a_file").touch()
+    keeper = SettingsKeeper(tmp_path / "a_file" / "settings.toml", Settings(), Settings())
+    keeper.keep(changed(Settings(), "audio", volume=0.3))
+    with pytest.raises(SettingsError, match="could not be saved"):
+        keeper.close()
+    keeper.close()
 
 
 def test_what_stands_on_the_command_line_is_not_written() -> None:
@@ -139,14 +194,79 @@ def test_a_second_start_asks_the_first_to_come_forward(qtbot: QtBot, tmp_path: P
     try:
         assert first.first
         assert not second.first
-        with qtbot.waitSignal(first.asked):
-            assert second.show_the_other()
+        asking = subprocess.Popen([sys.executable, "-c", _SECOND_START, str(tmp_path)])
+        with qtbot.waitSignal(first.asked, timeout=20_000):
+            pass
+        qtbot.waitUntil(lambda: asking.poll() is not None, timeout=20_000)
+        assert asking.returncode == 0
     finally:
         second.close()
         first.close()
     third = SingleInstance(tmp_path)
     assert third.first
     third.close()
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> list[LiveTalkError]:
+    """What is told without a window."""
+    told: list[LiveTalkError] = []
+    monkeypatch.setattr("app.main.tell_without_window", told.append)
+    return told
+
+
+def test_a_second_start_is_refused_when_the_first_hangs_and_leaves_its_crash_log_alone(
+    qtbot: QtBot, refusals: list[LiveTalkError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.single_instance._ANSWER_MS", 50)
+    crash_log = data_folder() / "crash.log"
+    crash_log.parent.mkdir(parents=True)
+    crash_log.write_text("Fatal Python error", "utf-8")
+    first = SingleInstance(config_folder())  # nobody runs its event loop, as in a program that hangs
+    try:
+        with pytest.raises(LiveTalkError, match="Close it, then start LiveTalk again") as refused:
+            main(argparse.Namespace(record=False))
+    finally:
+        first.close()
+    assert refused.value.problem is Problem.ALREADY_RUNNING
+    assert refusals == [refused.value]
+    assert crash_log.read_text("utf-8") == "Fatal Python error"
+
+
+def test_a_data_folder_that_cannot_be_written_is_told_in_words(
+    qtbot: QtBot, refusals: list[LiveTalkError], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a_file").touch()
+    monkeypatch.setenv("LIVETALK_DATA", str(tmp_path / "a_file" / "data"))
+    with pytest.raises(LiveTalkError, match="can be written") as refused:
+        main(argparse.Namespace(record=False))
+    assert refusals == [refused.value]
+    with_lock = SingleInstance(config_folder())
+    assert with_lock.first
+    with_lock.close()
+
+
+def test_a_settings_folder_that_cannot_be_written_does_not_keep_livetalk_from_starting(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    (tmp_path / "a_file").touch()
+    only = SingleInstance(tmp_path / "a_file" / "config")
+    assert only.first
+    only.close()
+
+
+def test_trouble_without_a_window_is_shown_until_it_was_read(qtbot: QtBot, qapp: QApplication) -> None:
+    seen: list[str] = []
+
+    def read() -> None:
+        box = qapp.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        seen.extend((box.text(), box.informativeText()))
+        box.accept()
+
+    QTimer.singleShot(0, read)
+    tell_without_window(LiveTalkError(Problem.ALREADY_RUNNING, "It runs.", "Close it."))
+    assert seen == ["It runs.", "Close it."]
 
 
 def test_a_fault_leaves_a_log_that_the_next_start_finds(tmp_path: Path) -> None:
@@ -300,6 +420,53 @@ def test_settings_that_need_another_conversation_open_one(program: Start, opener
     started.window.apply(changed(started.window.settings, "audio", microphone="Headset"))
     qtbot.waitUntil(lambda: len(opener.opened) == 2 and started.window.engine is opener.opened[1])
     assert ("close", None) in opener.opened[0].asked
+
+
+def test_what_is_changed_while_a_conversation_opens_is_taken_over(program: Start, opener: Opener, qtbot: QtBot) -> None:
+    opener.gate = threading.Event()
+    started = program()
+    started.window.toggle_muted()
+    opener.gate.set()
+    qtbot.waitUntil(lambda: started.window.engine is not None)
+    assert opener.opened[0].asked == [("apply", started.window.settings)]
+    assert started.window.settings.audio.muted
+
+
+def test_what_is_changed_while_a_conversation_opens_may_ask_for_another(
+    program: Start, opener: Opener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeEngine, "apply", lambda engine, _: engine is not opener.opened[0])
+    started = program()
+    qtbot.waitUntil(lambda: started.window.engine is not None)
+    assert started.window.engine is opener.opened[1]
+    assert opener.before == [None, opener.opened[0]]
+
+
+def test_a_key_without_a_keyring_is_told_of_once(program: Start, opener: Opener, qtbot: QtBot) -> None:
+    started = program()
+    qtbot.waitUntil(lambda: started.window.engine is not None)
+    started.window.sheet_wanted.emit("settings/conversation")
+    dialog = started.window.findChild(SettingsDialog)
+    assert dialog is not None
+    card = started.window.stage.problem
+    _type_key(qtbot, dialog, "first")
+    qtbot.waitUntil(lambda: card.message is not None and len(opener.opened) == 2)
+    assert card.message is not None
+    assert card.message.title == "No keyring was found, so the key is kept until you quit."
+    assert [button.text() for button in card.buttons] == ["OK"]
+    card.close_message()
+    _type_key(qtbot, dialog, "second")
+    qtbot.waitUntil(lambda: len(opener.opened) == 3)
+    assert card.message is None
+    dialog.accept()
+
+
+def _type_key(qtbot: QtBot, dialog: SettingsDialog, key: str) -> None:
+    page = dialog.pages["conversation"]
+    assert isinstance(page, ConversationPage)
+    page.key.selectAll()
+    qtbot.keyClicks(page.key, key)
+    qtbot.keyClick(page.key, Qt.Key.Key_Return)
 
 
 def test_a_crash_of_the_run_before_is_offered_as_a_report(program: Start, qtbot: QtBot) -> None:

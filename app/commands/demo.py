@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FILM = Path("livetalk-demo.mp4")
 STILLS = 12
 _TYPED = ("Hello, who are you?",)
-_SPOKEN = ("What time is it?", "How do I connect a Qwen endpoint?")
+_SPOKEN = ("What time is it?", "How do I connect a better model?")
 
 
 def main() -> int:

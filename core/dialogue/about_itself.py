@@ -154,7 +154,7 @@ PRIVACY = (
 APP = (
     Fixed(
         (
-            r"\bqwen\w*|\bomni\b|\bendpoints?\b|\bapi key\b|\bdashscope\b|\bvllm\b",
+            r"\bqwen\w*|\bomni\b|\bend ?points?\b|\bapi key\b|\bdashscope\b|\bvllm\b",
             rf"\b(?:connect|use|get|add|set up|choose|want|have|switch)(?: to)? (?:a |an |another |the |some "
             rf")?{_BETTER}"
             rf"(?: \w+)? {_MODEL}\b",

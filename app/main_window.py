@@ -18,6 +18,7 @@ from app.hold import HoldToSpeak
 from app.messages import Action, message_for
 from app.open_picture import open_picture
 from app.stage import Mode, Stage
+from app.theme import px
 from app.transcript import Panel
 from app.video_view import make_view
 from core.errors import LiveTalkError
@@ -44,10 +45,9 @@ _VOLUME_STEP = 0.1
 
 
 def panel_width(window: int) -> int:
-    """Width of the conversation's panel in a window of this width."""
-    if window >= 1600:
-        return 400
-    return 352 if window >= 1100 else 300
+    """Width of the conversation's panel in a window of this width; larger text gets up to half of it."""
+    usual = 400 if window >= 1600 else 352 if window >= 1100 else 300
+    return max(usual, min(px(usual), window // 2))
 
 
 class MainWindow(QMainWindow):

@@ -98,6 +98,8 @@ class Overlay(Float):
         for plot_shown, turn_shown in ((True, True), (False, True), (False, False)):
             self._plot_part.setVisible(plot_shown)
             self._turn_part.setVisible(turn_shown)
+            self._legend.invalidate()
+            self._turn_part.updateGeometry()
             self._column.invalidate()
             if self._column.sizeHint().height() <= room:
                 break
@@ -114,7 +116,9 @@ class Overlay(Float):
         names = list(turn.stages)
         rows = (len(names) + 1) // 2
         for index, name in enumerate(names):
-            self._legend.addWidget(_LegendEntry(index, name, turn.stages[name]), index % rows, index // rows)
+            entry = _LegendEntry(index, name, turn.stages[name])
+            self._legend.addWidget(entry, index % rows, index // rows)
+            entry.show()  # a layout shows what is new when the event loop comes to it, and asks no size before
 
     def _lay_out(self) -> None:
         figures = QHBoxLayout()

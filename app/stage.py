@@ -15,6 +15,7 @@ from app.controls import BAR_HEIGHT, ControlBar
 from app.picture import features_rect, picture_rect
 from app.problem import ProblemCard
 from app.status_pill import RecordingMark, StatusPill, meter_level
+from app.theme import px
 from core.events import Status
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class Stage(QWidget):
     def _place_overlay(self, overlay: Overlay, rtl: bool) -> None:
         below = MARGIN + self.pill.height() + GAP
         window = self.window().width()
-        wide = self.width() - 2 * MARGIN if window < _NARROW else min(OVERLAY_WIDTH, self.width() - 2 * MARGIN)
+        wide = self.width() - 2 * MARGIN if window < _NARROW else min(px(OVERLAY_WIDTH), self.width() - 2 * MARGIN)
         at_start = window < _NARROW or (self.panel_beside and window < OVERLAY_LEFT_BELOW)
         x = MARGIN if at_start != rtl else self.width() - MARGIN - wide
         y = below if at_start else MARGIN

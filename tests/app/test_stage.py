@@ -61,6 +61,14 @@ def test_the_panel_is_as_wide_as_drawn(scene: Scene, window: int, panel: int) ->
     assert scene.stage.width() == window - panel
 
 
+@pytest.mark.parametrize(("window", "panel"), [(720, 360), (960, 480), (1280, 640), (1920, 800)])
+def test_larger_text_gets_a_wider_panel_up_to_half_of_the_window(
+    window: int, panel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.theme.text_scale", lambda: 2.0)
+    assert panel_width(window) == panel
+
+
 def test_a_narrow_window_has_the_panel_over_the_picture_closed_at_first(scene: Scene) -> None:
     scene.window.resize(740, 600)
     assert scene.stage.width() == 740

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.controls import Microphone, Recording
 from app.drop_zone import dragged_picture
@@ -356,3 +356,18 @@ def test_the_window_stands_where_it_stood(scene: Scene, tmp_path: Path, qtbot: Q
     assert not again.window.panel_open
     again.window.attach(None)
     again.window.close()
+
+
+def test_the_overlay_has_room_for_a_turn_that_ends_while_it_is_open(scene: Scene) -> None:
+    scene.window.toggle_overlay()
+    overlay = scene.stage.overlay
+    assert overlay is not None
+    before = overlay.height()
+    stages = {"End of turn": 0.48, "Recognise": 0.09, "First word": 0.2, "Voice": 0.1, "Picture": 0.1, "Shown": 0.1}
+    scene.window.measured.append(TurnMeasured(1, typed=False, stages=stages))
+    overlay.refresh()
+    QApplication.processEvents()
+    assert overlay.height() > before
+    legend = [entry for entry in overlay.findChildren(QWidget) if type(entry).__name__ == "_LegendEntry"]
+    assert len(legend) == len(stages)
+    assert all(entry.height() >= entry.minimumSizeHint().height() for entry in legend)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from tests.soundserver import SoundServer
 
 pytestmark = [pytest.mark.window, pytest.mark.sound, pytest.mark.timeout(180)]
+PROCESS_LIMIT_S = 60
 
 GREETED = changed(Settings(), "window", greeted=True, offer_dismissed=True)
 ROOT = Path(__file__).resolve().parents[2]
@@ -411,10 +413,15 @@ sys.exit(app.cli.main(sys.argv[1:]))
 
 
 def start(*arguments: str, sentences: int = 30) -> subprocess.Popen[str]:
-    """The program as a process of its own, whose replies have so many sentences of a second."""
+    """The program as a process of its own, whose replies have so many sentences of a second; it does not live for
+    ever, so that nobody waits for ever for its words."""
     command = [sys.executable, "-c", CHILD, str(sentences), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
+    overdue = threading.Timer(PROCESS_LIMIT_S, process.kill)
+    overdue.daemon = True
+    overdue.start()
+    return process
 
 
 def line_with(process: subprocess.Popen[str], beginning: str) -> str:

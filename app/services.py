@@ -5,10 +5,11 @@ from __future__ import annotations
 import platform
 import tempfile
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QCoreApplication, QUrl, qVersion
+from PySide6.QtCore import QCoreApplication, QThreadPool, QUrl, qVersion
 from PySide6.QtGui import QDesktopServices
 
 from app.history_sheet import HistoryServices
@@ -103,59 +104,51 @@ def _check_folder(folder: Path) -> None:
         ) from error
 
 
-def _sound():
-    try:
-        import sounddevice
-    except OSError as error:  # the system's PortAudio is missing
-        raise _no_sound(Problem.NO_LOUDSPEAKER, str(error)) from error
-    return sounddevice
-
-
-def _no_sound(problem: Problem, detail: str) -> DeviceError:
+def _no_sound(problem: Problem) -> DeviceError:
     tr = QCoreApplication.translate
-    if problem is Problem.NO_MICROPHONE:
-        title = tr("Message", "This microphone could not be opened.")
-        return DeviceError(problem, title, tr("Message", "Connect it again, or choose another one."), detail=detail)
-    title = tr("Message", "This loudspeaker could not be opened.")
-    return DeviceError(problem, title, tr("Message", "Connect it again, or choose another one."), detail=detail)
+    titles = {
+        Problem.NO_MICROPHONE: tr("Message", "This microphone could not be opened."),
+        Problem.NO_LOUDSPEAKER: tr("Message", "This loudspeaker could not be opened."),
+    }
+    return DeviceError(problem, titles[problem], tr("Message", "Connect it again, or choose another one."))
 
 
 class _OpenMicrophone:
     """A microphone beside the conversation, for the test in Settings."""
 
     def __init__(self, name: str) -> None:
-        sound = _sound()
+        from core.audio.portaudio import open_microphone
+
+        opened = open_microphone(name, time.perf_counter)
+        if opened is None:
+            raise _no_sound(Problem.NO_MICROPHONE)
+        self._microphone = opened
         self._level = 0.0
-        try:
-            self._stream = sound.InputStream(device=name or None, channels=1, dtype="float32", callback=self._hear)
-            self._stream.start()
-        except (sound.PortAudioError, ValueError) as error:
-            raise _no_sound(Problem.NO_MICROPHONE, str(error)) from error
 
     def level(self) -> float:
+        heard = self._microphone.take()
+        if len(heard):
+            self._level = meter_level(float(np.sqrt(np.mean(np.square(heard)))))
         return self._level
 
     def close(self) -> None:
-        self._stream.close()
-
-    def _hear(self, heard: np.ndarray, frames: int, time: object, status: object) -> None:
-        self._level = meter_level(float(np.sqrt(np.mean(np.square(heard)))))
+        """On a pool thread, because another device may be opening just then."""
+        QThreadPool.globalInstance().start(self._microphone.close)
 
 
 def _chime(loudspeaker: str, volume: float) -> None:
     """Two soft notes."""
-    time = np.arange(round(_CHIME_S * MEDIA_RATE), dtype=np.float32) / MEDIA_RATE
-    envelope = np.minimum(1.0, time / 0.02) * np.exp(-5 * time)
-    notes = np.sin(2 * np.pi * 523.25 * time) + np.sin(2 * np.pi * 783.99 * np.maximum(0.0, time - 0.15))
+    at = np.arange(round(_CHIME_S * MEDIA_RATE), dtype=np.float32) / MEDIA_RATE
+    envelope = np.minimum(1.0, at / 0.02) * np.exp(-5 * at)
+    notes = np.sin(2 * np.pi * 523.25 * at) + np.sin(2 * np.pi * 783.99 * np.maximum(0.0, at - 0.15))
     _play((0.2 * volume * envelope * notes).astype(np.float32), loudspeaker)
 
 
 def _play(samples: Samples, loudspeaker: str) -> None:
-    sound = _sound()
-    try:
-        sound.play(samples, MEDIA_RATE, device=loudspeaker or None, blocking=True)
-    except (sound.PortAudioError, ValueError) as error:
-        raise _no_sound(Problem.NO_LOUDSPEAKER, str(error)) from error
+    from core.audio.portaudio import play
+
+    if not play(samples, loudspeaker):
+        raise _no_sound(Problem.NO_LOUDSPEAKER)
 
 
 def _listen(settings: Settings, key: str, voice: str) -> None:

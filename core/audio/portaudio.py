@@ -7,13 +7,15 @@ kept committed half a second ahead with silence, sound is written into it in pla
 
 from __future__ import annotations
 
-import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.audio.device import AHEAD_S, Devices, PacedLoudspeaker, Tape
+from core.audio.port import Port
 from core.audio.recovery import Side, loudspeaker_trouble, microphone_trouble
+from core.audio.resample import Resampler
 from core.events import Recovered
 from core.media import MEDIA_RATE
 
@@ -24,16 +26,13 @@ if TYPE_CHECKING:
     from core.events import SessionEvent
     from core.media import Samples
 
-log = logging.getLogger(__name__)
-
-RATE = 48_000
-"""Asked of every device; where it is refused, the device's own rate is used."""
 LATENCY_S = 0.06
 """Asked of a stream. 0.04 tore the sound when other programs took the processor, 0.08 answers an interruption late."""
 STALL_S = 1.0
 """A stream that has not moved for so long is lost."""
 WAKE_S = 5.0
 """A stream may need so long for its first sound (Bluetooth, a suspended server)."""
+_LOOK_S = 0.01
 _CAPTURE_RING = 1 << 17
 
 
@@ -45,12 +44,12 @@ class PortAudioDevice:
 
     Args:
         now: seconds on a clock that never goes back.
-        refresh: look for devices anew; only when nothing else in this process plays or records through PortAudio.
+        refresh: look for devices anew, unless something else in this process plays or records.
     """
 
     def __init__(self, microphone: str, loudspeaker: str, now: Callable[[], float], refresh: bool = False) -> None:
         self._now = now
-        self._port = _Port()
+        self._port = Port()
         if refresh:
             self._port.refresh()
         self._microphone: Side[Microphone] = Side(microphone, microphone_trouble, self._open_microphone)
@@ -90,69 +89,41 @@ class PortAudioDevice:
 
 def list_devices() -> Devices:
     """The microphones and loudspeakers of the system's usual sound interface; empty without any."""
-    port = _Port()
+    port = Port()
     return Devices(port.names("input"), port.names("output"), port.default("input"), port.default("output"))
 
 
-class _Port:
-    """PortAudio through sounddevice and rtmixer; without the system's library there are no devices."""
+def open_microphone(name: str, now: Callable[[], float]) -> Microphone | None:
+    """The microphone of this name (empty: the system's) beside the conversation; None when it cannot be had."""
+    port = Port()
+    return port.open("input", name, lambda found, rate: _RtMicrophone(port, found, rate, now))
 
-    def __init__(self) -> None:
-        self.sounddevice: Any = None  # neither package is typed, and both load a native library when imported
-        self.rtmixer: Any = None
-        try:
-            import rtmixer
-            import sounddevice
-        except (ImportError, OSError) as error:
-            log.info("no PortAudio: %s", error)
-            return
-        self.sounddevice = sounddevice
-        self.rtmixer = rtmixer
 
-    def refresh(self) -> None:
-        """Let PortAudio count the devices again; every open stream would be lost."""
-        if self.sounddevice is not None:
-            self.sounddevice._terminate()  # the documented way to count again
-            self.sounddevice._initialize()
+def play(samples: Samples, loudspeaker: str) -> bool:
+    """Play `samples` at `MEDIA_RATE` beside the conversation and wait until they have sounded; False when the
+    loudspeaker of this name (empty: the system's) cannot be had, or was lost."""
+    port = Port()
+    opened = port.open("output", loudspeaker, lambda found, rate: (port.started(_mixer(port, found, 1, rate)), rate))
+    if opened is None:
+        return False
+    stream, rate = opened
+    try:
+        resampled = Resampler(MEDIA_RATE, rate)
+        sound = resampled(np.concatenate([samples, np.zeros(resampled.held, np.float32)]))
+        action, pause = stream.play_buffer(sound, 1), threading.Event()
+        looks = round((len(sound) / rate + WAKE_S) / _LOOK_S)
+        taken = any(action not in stream.actions or pause.wait(_LOOK_S) for _ in range(looks))
+        if taken:
+            stream.stop()  # what the device has taken still sounds
+    finally:
+        port.close(stream)
+    return taken
 
-    def names(self, kind: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(str(found["name"]) for found in self._found(kind)))
 
-    def default(self, kind: str) -> str:
-        found = self._find(kind, "")
-        return str(found["name"]) if found else ""
-
-    def open(self, kind: str, name: str, make: Callable[[Any, int], Any]) -> Any:
-        """What `make` opens for the device of this name, None when that cannot be had."""
-        found = self._find(kind, name)
-        if found is None:
-            return None
-        for rate in dict.fromkeys((RATE, int(found["default_samplerate"]))):
-            try:
-                return make(found, rate)
-            except self.sounddevice.PortAudioError as error:
-                log.info("%s at %d a second: %s", kind, rate, error)
-        return None
-
-    def _found(self, kind: str) -> list[Any]:
-        if self.sounddevice is None:
-            return []
-        default = self._find(kind, "")
-        return [
-            found
-            for found in self.sounddevice.query_devices()
-            if found[f"max_{kind}_channels"] and (default is None or found["hostapi"] == default["hostapi"])
-        ]
-
-    def _find(self, kind: str, name: str) -> Any:
-        if self.sounddevice is None:
-            return None
-        if name:
-            return next((found for found in self._found(kind) if found["name"] == name), None)
-        try:
-            return self.sounddevice.query_devices(kind=kind)
-        except self.sounddevice.PortAudioError:
-            return None
+def _mixer(port: Port, found: Any, channels: int, rate: int) -> Any:
+    return port.rtmixer.Mixer(
+        device=found["index"], channels=channels, samplerate=rate, latency=LATENCY_S, blocksize=rate // 100
+    )
 
 
 class _Watch:
@@ -178,15 +149,16 @@ class _Watch:
 
 
 class _RtMicrophone:
-    def __init__(self, port: _Port, found: Any, rate: int, now: Callable[[], float]) -> None:
+    def __init__(self, port: Port, found: Any, rate: int, now: Callable[[], float]) -> None:
         self.name = str(found["name"])
         self.rate = rate
+        self._port = port
         self._ring = port.rtmixer.RingBuffer(4, _CAPTURE_RING)
-        self._stream = port.rtmixer.Recorder(
+        stream = port.rtmixer.Recorder(
             device=found["index"], channels=1, samplerate=rate, latency=LATENCY_S, blocksize=rate // 100
         )
-        self._action = self._stream.record_ringbuffer(self._ring)
-        self._stream.start()
+        self._action = stream.record_ringbuffer(self._ring)
+        self._stream = port.started(stream)
         self.latency_s = float(self._stream.latency)
         self._watch = _Watch(now)
         self._heard = 0
@@ -204,24 +176,23 @@ class _RtMicrophone:
         return samples
 
     def close(self) -> None:
-        self._stream.close()
+        self._port.close(self._stream)
 
 
 class _RtLoudspeaker:
-    def __init__(self, port: _Port, found: Any, rate: int, now: Callable[[], float]) -> None:
+    def __init__(self, port: Port, found: Any, rate: int, now: Callable[[], float]) -> None:
         self.name = str(found["name"])
         self.rate = rate
+        self._port = port
         channels = min(2, int(found["max_output_channels"]))
         self._tape = Tape(rate, channels)
         self._ring = port.rtmixer.RingBuffer(4 * channels, buffer=self._tape.memory)
         self._committed = int(AHEAD_S * rate)
         self._ring.advance_write_index(self._committed)
         self._written = 0
-        self._stream = port.rtmixer.Mixer(
-            device=found["index"], channels=channels, samplerate=rate, latency=LATENCY_S, blocksize=rate // 100
-        )
-        self._action = self._stream.play_ringbuffer(self._ring)
-        self._stream.start()
+        stream = _mixer(port, found, channels, rate)
+        self._action = stream.play_ringbuffer(self._ring)
+        self._stream = port.started(stream)
         self._latency = float(self._stream.latency) * rate
         self._watch = _Watch(now)
 
@@ -260,4 +231,4 @@ class _RtLoudspeaker:
         return self._tape.get(start, end)
 
     def close(self) -> None:
-        self._stream.close()
+        self._port.close(self._stream)

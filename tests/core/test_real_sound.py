@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from core.audio.portaudio import PortAudioDevice, list_devices
+from core.audio.portaudio import PortAudioDevice, list_devices, open_microphone, play
 from core.audio.sound import RING_S, SoundLoop
 from core.channel import Channel
 from core.clock import SampleClock
@@ -126,6 +126,25 @@ def test_the_system_lists_its_devices(server: SoundServer) -> None:
     devices = list_devices()
     assert devices.default_microphone in devices.microphones
     assert devices.default_loudspeaker in devices.loudspeakers
+
+
+def test_a_microphone_and_a_loudspeaker_are_tested_beside_a_conversation_that_goes_on(server: SoundServer) -> None:
+    chime = 0.3 * np.sin(2 * np.pi * 440 * np.arange(MEDIA_RATE // 2) / MEDIA_RATE).astype(np.float32)
+    with talking() as talk, server.recording() as recording:
+        recording.wait_for(0.5)
+        talk.tone.silent = True
+        microphone = open_microphone("", time.monotonic)
+        assert microphone is not None
+        before = talk.clock.position
+        PortAudioDevice("", "", time.monotonic, refresh=True).close()  # does not end the streams of the others
+        assert play(chime, "")
+        assert _grows(talk.clock, before + MEDIA_RATE // 2)
+        assert microphone.alive
+        microphone.close()
+        heard = recording.wait_for(len(recording.samples) / RATE + 0.2)
+    spectrum = np.abs(np.fft.rfft(heard[-RATE:]))
+    assert int(np.argmax(spectrum[300:700])) + 300 == pytest.approx(440, abs=3)
+    assert not play(chime, "a loudspeaker nobody has")
 
 
 def test_a_tone_reaches_the_loudspeaker_without_a_flaw(server: SoundServer) -> None:

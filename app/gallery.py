@@ -13,9 +13,11 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWi
 
 from app.background import run_in_background
 from app.card import Card, label
+from app.face_choice import FaceChoice
 from app.gallery_cards import COLUMNS, GAP, OpenCard, PortraitCard, Refusal, Removed
 from app.open_picture import open_picture
 from app.sheet import Sheet, title_row
+from core.errors import SeveralFaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +40,8 @@ class GallerySheet(Sheet):
         portraits: shipped ones as (key, name, path).
         recent: pictures used before, newest first.
         current: key or path of the one in use.
-        check: raises `PerformerError` for a picture that cannot serve; called on a pool thread.
+        check: called with a path, and with the index of a face where the person chose one; raises `PerformerError` for
+            a picture that cannot serve, `SeveralFaces` where there is a choice. Pool thread.
     """
 
     chosen = Signal(str)
@@ -51,7 +54,7 @@ class GallerySheet(Sheet):
         recent: Sequence[Path],
         current: str,
         parent: QWidget,
-        check: Callable[[Path], None],
+        check: Callable[..., None],
         reduce_motion: bool = False,
     ) -> None:
         super().__init__(parent, "", QSize(842, 716), reduce_motion)
@@ -69,6 +72,8 @@ class GallerySheet(Sheet):
         self._own_cards = [self._own_card(path) for path in self._recent]
         self.refusal = Refusal()
         self.refusal.another.clicked.connect(self.choose_file)
+        self.refusal.choose.clicked.connect(self.choose_face)
+        self._faces: tuple[Path, list[tuple[float, float, float, float]]] | None = None
         self.removal = Removed()
         self.removal.undo.clicked.connect(self._restore)
         self._grid = QGridLayout()
@@ -86,8 +91,9 @@ class GallerySheet(Sheet):
         folder = self._recent[0].parent if self._recent else None
         open_picture(self, lambda chosen: self.try_picture(Path(chosen)), folder)
 
-    def try_picture(self, path: Path) -> None:
-        """Check a picture of the person's own; choose it when it is fit. A later try overtakes this one."""
+    def try_picture(self, path: Path, face: int | None = None) -> None:
+        """Check a picture of the person's own, or a face in it; choose it when it is fit. A later try overtakes this
+        one."""
         card = next((card for card in self._own_cards if card.path == path), None)
         if card is None:
             card = self._own_card(path)
@@ -101,7 +107,7 @@ class GallerySheet(Sheet):
         check = self._check
         run_in_background(
             self,
-            lambda: check(path),
+            lambda: check(path) if face is None else check(path, face),
             partial(self._fit, self._tries, card),
             partial(self._refuse, self._tries, card),
         )
@@ -208,8 +214,19 @@ class GallerySheet(Sheet):
             self._fill_grid()
         if number == self._tries:
             self.refusal.show_error(card.path, error)
+            self._faces = (card.path, error.boxes) if isinstance(error, SeveralFaces) else None
+            self.refusal.choose.setVisible(self._faces is not None)
             self._page.adjustSize()
             self._scroll.ensureWidgetVisible(self.refusal)
+
+    def choose_face(self) -> None:
+        """Ask which of the people in the refused picture it is."""
+        if self._faces is None:
+            return
+        path, boxes = self._faces
+        sheet = FaceChoice(path, boxes, self, self._reduce_motion)
+        sheet.chosen.connect(lambda face: self.try_picture(path, face))
+        sheet.open()
 
     def _remove(self, card: PortraitCard) -> None:
         place = self._recent.index(card.path)

@@ -244,13 +244,15 @@ class Program(QObject):
         elif action in (Action.CHECK_MICROPHONE, Action.CHECK_LOUDSPEAKER, Action.RESTART):
             self._reopen()
 
-    def _check_picture(self, path: Path) -> None:
-        """Pool thread: whether a picture can serve."""
+    def _check_picture(self, path: Path, face: int | None = None) -> None:
+        """Pool thread: whether a picture can serve, or this one of the faces in it."""
         from core.parts import portrait
 
         engine = self.window.engine
         if engine is not None:
-            engine.renderer.performer.result().prepare(portrait(str(path)))  # pyright: ignore[reportAttributeAccessIssue] - asked of the Session itself
+            performer = engine.renderer.performer.result()  # pyright: ignore[reportAttributeAccessIssue] - asked of the Session itself
+            picture = portrait(str(path))
+            performer.prepare(picture) if face is None else performer.prepare(picture, face)
 
     def _read_settings(self) -> tuple[Settings, SettingsError | None, Path | None]:
         """Settings, the trouble in reading them, and the file to keep changes in: none where it must not be touched."""

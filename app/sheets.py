@@ -24,7 +24,7 @@ class Sheets(QObject):
     """At most one sheet is open. Sheets are imported when they are first asked for.
 
     Args:
-        check: raises `PerformerError` for a picture that cannot serve; called on a pool thread.
+        check: as `GallerySheet` calls it.
         key_changed: the endpoint's key is another one.
     """
 
@@ -32,7 +32,7 @@ class Sheets(QObject):
         self,
         window: MainWindow,
         keys: KeyStore,
-        check: Callable[[Path], None],
+        check: Callable[..., None],
         key_changed: Callable[[], None],
         version: str,
     ) -> None:

@@ -10,8 +10,9 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QContextMenuEvent, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtWidgets import QApplication, QMenu
 
+from app.face_choice import FaceChoice
 from app.gallery import GallerySheet
-from core.errors import PerformerError, Problem
+from core.errors import PerformerError, Problem, SeveralFaces
 from tests.app.sheet_rig import answer_file_dialog, settle, use_theme, window_with_opener
 
 NAMES = ("amara", "erik", "mei", "rafael", "zoe")
@@ -21,18 +22,24 @@ TWO_FACES = PerformerError(
     "LiveTalk needs one. Crop it to one person, or open another picture.",
 )
 
+BOXES = [(4.0, 10.0, 24.0, 34.0), (36.0, 12.0, 58.0, 40.0)]
+
 
 class Judge:
     """Finds every picture fit but those whose name says otherwise, and keeps what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[Path] = []
+        self.faces: list[int | None] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
 
-    def __call__(self, path: Path) -> None:
+    def __call__(self, path: Path, face: int | None = None) -> None:
         self.asked.append(path)
         assert self.may_answer.wait(10)
+        if "family" in path.name and face is None:
+            raise SeveralFaces(Problem.PICTURE_REFUSED, TWO_FACES.title, TWO_FACES.advice, BOXES)
+        self.faces.append(face)
         if "two" in path.name:
             raise TWO_FACES
 
@@ -220,3 +227,56 @@ def test_a_picture_whose_file_is_gone_is_refused_like_any_other(qtbot, gallery, 
     gallery.try_picture(gone)
     settle()
     assert gallery.refusal.isVisible()
+
+
+def _face_choice(qtbot, gallery: GallerySheet, path: Path) -> FaceChoice:
+    """What the gallery asks about a picture that shows several people."""
+    gallery.try_picture(path)
+    settle()
+    assert gallery.refusal.choose.isVisible()
+    gallery.refusal.choose.click()
+    choice = gallery.findChild(FaceChoice)
+    qtbot.waitUntil(choice.isVisible)
+    settle()
+    return choice
+
+
+@pytest.mark.parametrize(
+    ("keys", "face"), [("Return", 0), ("Right Return", 1), ("Right Right Space", 0), ("Left Return", 1), ("2", 1)]
+)
+def test_one_of_several_faces_is_chosen_by_keyboard(qtbot, gallery, judge, tmp_path, keys, face):
+    path = _picture(tmp_path / "family.png")
+    choice = _face_choice(qtbot, gallery, path)
+    frames = choice.picture.frames
+    assert [frame.accessibleName() for frame in frames] == ["Face 1 of 2", "Face 2 of 2"]
+    assert frames[0].hasFocus()
+    for key in keys.split():
+        qtbot.keyClick(QApplication.focusWidget(), getattr(Qt.Key, f"Key_{key}"))
+    settle()
+    assert judge.faces == [face]
+    assert gallery.told == [("chosen", str(path))]
+
+
+def test_the_frames_lie_around_the_faces_and_are_clicked(qtbot, gallery, judge, tmp_path):
+    choice = _face_choice(qtbot, gallery, _picture(tmp_path / "family.png"))
+    shown = choice.picture
+    first, second = (frame.geometry() for frame in shown.frames)
+    side = min(shown.width(), shown.height())
+    left = (shown.width() - side) / 2
+    assert first.contains(QPoint(round(left + side * 14 / 64), round(side * 22 / 64)))
+    assert second.contains(QPoint(round(left + side * 47 / 64), round(side * 26 / 64)))
+    assert not first.intersects(second)
+    qtbot.mouseClick(shown.frames[1], Qt.MouseButton.LeftButton)
+    settle()
+    assert judge.faces == [1]
+
+
+def test_who_closes_the_question_goes_back_to_the_refusal(qtbot, gallery, judge, tmp_path):
+    choice = _face_choice(qtbot, gallery, _picture(tmp_path / "family.png"))
+    qtbot.keyClick(choice, Qt.Key.Key_Escape)
+    settle()
+    assert gallery.refusal.isVisible()
+    assert gallery.told == []
+    gallery.try_picture(_picture(tmp_path / "two.png"))
+    settle()
+    assert not gallery.refusal.choose.isVisible()

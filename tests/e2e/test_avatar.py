@@ -13,6 +13,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from app.face_choice import FaceChoice
 from app.gallery import GallerySheet
 from core.events import AvatarChanged, Failed
 from core.settings import assets_folder, load, models_folder, settings_path
@@ -110,3 +111,33 @@ def test_a_picture_is_dropped_on_the_window_and_a_bad_one_leaves_the_old_face(ru
     running.until_event(AvatarChanged, lambda event: event.key == str(visitor) and event.name == "Guest")
     assert [event.key for event in running.events.of(AvatarChanged)] == ["amara", str(visitor)]
     running.until(lambda: "Guest" in running.window.panel.text_box.edit.placeholderText())
+
+
+def test_one_of_two_people_is_chosen_and_remembered_with_the_picture(running: Running, tmp_path: Path) -> None:
+    couple = tmp_path / "couple.png"
+    both = [np.asarray(Image.open(assets_folder() / "portraits" / f"{name}.jpg")) for name in ("erik", "mei")]
+    Image.fromarray(np.concatenate(both, axis=1)).save(couple)
+    running.until_event(AvatarChanged)
+    gallery = open_gallery(running)
+    gallery.try_picture(couple)
+    running.until(gallery.refusal.choose.isVisible)
+    gallery.refusal.choose.click()
+    choice = gallery.findChild(FaceChoice)
+    running.until(lambda: all(frame.isVisible() and frame.width() > 50 for frame in choice.picture.frames))
+    frames = choice.picture.frames
+    right = max(range(2), key=lambda index: frames[index].x())
+    QTest.mouseClick(frames[right], Qt.MouseButton.LeftButton)
+    running.until_event(AvatarChanged, lambda event: event.key == str(couple))
+    mei = np.asarray(Image.fromarray(both[1]).resize((512, 512)), np.float32)
+    erik = np.asarray(Image.fromarray(both[0]).resize((512, 512)), np.float32)
+
+    def nearer(pixels: Pixels) -> bool:
+        return np.abs(pixels - mei).mean() < np.abs(pixels - erik).mean()
+
+    running.until(lambda: nearer(shown(running)))
+    running.engine.change_avatar("erik")
+    running.until_event(AvatarChanged, lambda event: event.key == "erik")
+    changes = len(running.events.of(AvatarChanged))
+    running.engine.change_avatar(str(couple))
+    running.until(lambda: len(running.events.of(AvatarChanged)) > changes)
+    running.until(lambda: nearer(shown(running)))

@@ -16,6 +16,7 @@ from core.performer.portrait.identity import SIDE, PortraitIdentity, make_identi
 from core.performer.portrait.landmarks import FaceFinder
 from core.performer.portrait.motion import MotionModel, MotionSpec, MotionStream
 from core.performer.portrait.shown import face_motion
+from core.performer.portrait.told import ToldFaces
 from core.performer.portrait.warp import PortraitPainter
 from core.performer.portrait.weights import load_weights
 from core.performer.protocol import LatentBlock, PerformerSpec
@@ -62,22 +63,30 @@ class PortraitPerformer:
         self._model, self._motion = load_weights(weights)
         self._finder = FaceFinder(face_models)
         self._identities = IdentityCache(data_folder() / "identities")
+        self._told = ToldFaces(data_folder() / "avatars")
         self.spec = performer_spec(self._motion)
         self.direct(style, motion_amount)
 
     def prepare(self, image: Pixels, face: int | None = None, points: FivePoints | None = None) -> Identity:
         """Look at an RGB portrait of any size, or remember what was seen of it before.
 
+        What a person says of a picture that can serve is remembered, and need not be said again.
+
         Args:
             image: [h, w, 3].
             face: which of several faces to take, as `SeveralFaces` counted them.
             points: where a person says that the face is.
         """
+        said = face is not None or points is not None
+        if not said:
+            face, points = self._told.of(image)
         key = self._identities.key(image, face, points)
         identity = self._identities.load(key)
         if identity is None:
             identity = make_identity(image, self._finder, face, points)
             self._identities.keep(key, identity)
+        if said:
+            self._told.keep(image, face, points)
         return identity
 
     def direct(self, style: str, motion_amount: float) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from core.dialogue.known import Known
 
 _WORDLESS = (
-    "I can't answer that, because my language model is missing. To get it, run in a terminal: make models.",
-    "That is more than I know without my language model. This brings it: make models.",
+    "I can't answer that, because my language model is {lack}. To get it, run in a terminal: {remedy}.",
+    "That is more than I know, with my language model {lack}. This brings it: {remedy}.",
 )
 _LOST = (
     "That one is too big for me. A connected Qwen3-Omni endpoint could answer it.",
@@ -51,6 +51,10 @@ class Composer:
         self._conversation: tuple[Message, ...] = ()
         self._thoughts: dict[str, _Thought] = {}
 
+    def introduce(self, known: Known) -> None:
+        """Be somebody else from now on; what was thought ahead is forgotten."""
+        self._known, self._conversation = known, ()
+
     def greet(self, history: Sequence[Message]) -> list[str]:
         """What it says first."""
         return sentences(self._known.greeting(history))
@@ -61,8 +65,8 @@ class Composer:
         """Call `tell` with each piece of the answer to `said`, until it is complete or no longer `wanted`."""
         turn = sum(message.role == "user" for message in history)
         exact = self._known.answer(said, history, self._clock())
-        if exact is None and self._able.words is None:
-            exact = _WORDLESS[turn % len(_WORDLESS)]
+        if exact is None and (lack := self._able.wordless):
+            exact = _WORDLESS[turn % len(_WORDLESS)].format(lack=lack.value, remedy=lack.remedy)
         if exact is not None:
             for sentence in sentences(exact):
                 if wanted():
@@ -109,7 +113,6 @@ class Composer:
         begun: bool = False,
     ) -> None:
         """Let the language model answer, with `opening` as its first words; `begun`: they are told already."""
-        assert self._able.words is not None
         if conversation != self._conversation:
             self._conversation, self._thoughts = conversation, {}
         thought = self._thoughts.setdefault(opening, _Thought(opening))
@@ -119,7 +122,9 @@ class Composer:
             return telling.hear(text)
 
         if telling.hear(thought.words.removeprefix(opening) if begun else thought.words) and not thought.complete:
-            self._able.words.answer(manner, conversation, thought.words, hear)
+            with self._able.wording() as words:
+                assert words is not None
+                words.answer(manner, conversation, thought.words, hear)
             thought.complete = telling.wanted()
         telling.end()
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.channel import Channel, Closed, TimedOut
-from core.dialogue.abilities import Abilities
+from core.dialogue.abilities import Abilities, Lack
+from core.dialogue.bugs import Bugs
 from core.dialogue.composer import Composer
 from core.dialogue.known import Known
 from core.dialogue.mouth import Mouth
 from core.dialogue.protocol import Message, Verdict
 from core.dialogue.sentences import sentences
-from core.errors import LiveTalkError, Problem
 from core.media import CAPTURE_RATE, AudioChunk
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ _NOT_CAUGHT = (
     "Sorry, I couldn't make that out. Could you say it again?",
     "I heard you, but not the words. Once more?",
 )
-_DEAF = (
-    "I can't understand speech yet, because a model is missing. Run in a terminal: make models. Until then, type to me."
+_DEAF = "I can't understand speech yet, because a model is {lack}. Run in a terminal: {remedy}. Until then, type to me."
+_MUTE = (
+    "I have no voice here, so I answer in writing. To give me one, run in a terminal: sudo apt install flite. "
+    "Or run: make run."
 )
 
 
@@ -54,10 +56,19 @@ class _Anticipate:
 
 
 @dataclass(frozen=True, eq=False)
+class _Introduce:
+    name: str
+    voice: str
+
+
+@dataclass(frozen=True, eq=False)
 class _Start:
     turn: Turn
     history: tuple[Message, ...]
     reply: Reply
+
+
+_Command = _Anticipate | _Introduce | _Start
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +83,8 @@ class EmbeddedDialogue:
     """Implements `core.dialogue.protocol.Dialogue` with the models in `models` (see `app.setup.models`).
 
     Every method may be called from any thread and returns at once; the work, the loading of the models included,
-    happens on one thread named "dialogue". Making one starts the thread, `close` ends it.
+    happens on one thread named "dialogue". Making one starts the thread, `close` ends it. A bug fails the turn
+    it happened in, and the thread goes on with the next.
 
     Args:
         models: holds the folders moonshine and smollm2.
@@ -86,13 +98,15 @@ class EmbeddedDialogue:
         self, models: Path, name: str, clock: Callable[[], datetime], *, voice: str = "rms", seed: int = 0
     ) -> None:
         self._able = Abilities(models, voice, seed)
+        self._bugs = Bugs("The built-in companion")
         self._composer = Composer(self._able, Known(name), clock)
         self._mouth = Mouth(self._able)
-        self._inbox = Channel[_Anticipate | _Start](capacity=8)
+        self._inbox = Channel[_Command](capacity=8)
         self._closing = threading.Event()
         self._understood: _Understood | None = None
         self._expected: tuple[Message, ...] = ()
         self._misses = 0
+        self._mute_told = False
         self._spare: Iterator[None] = self._able.loading()
         self._resting = False
         self._thread = threading.Thread(target=self._run, name="dialogue")
@@ -104,12 +118,18 @@ class EmbeddedDialogue:
         self._inbox.offer(_Anticipate(speech))
 
     def start(self, turn: Turn, history: Sequence[Message], reply: Reply) -> None:
-        """Answer `turn`."""
-        self._inbox.offer(_Start(turn, tuple(history), reply))
+        """Answer `turn`. Speech whose words nobody knows tells it nothing."""
+        self._inbox.offer(_Start(turn, tuple(message for message in history if message.text), reply))
 
     def cancel(self, turn: Turn) -> None:
         """Forget `turn` if it was not begun. An answer under way looks at `turn.cancelled` before every word."""
         self._inbox.drop(lambda command: isinstance(command, _Start) and command.turn is turn)
+
+    def introduce(self, name: str, voice: str) -> None:
+        """Have another name and another voice of flite, from the next turn on; an answer under way ends as it began.
+        The models stay loaded; what was thought ahead is forgotten."""
+        self._inbox.drop(lambda command: isinstance(command, _Introduce))
+        self._inbox.offer(_Introduce(name, voice))
 
     def close(self) -> None:
         """End the thread; waits for the word, the sentence or the model under way."""
@@ -129,13 +149,26 @@ class EmbeddedDialogue:
         try:
             command = self._inbox.take(None if self._resting else 0.0)
         except TimedOut:
-            self._resting = next(self._spare, self) is self
-            return
+            command = None
+        try:
+            self._obey(command)
+        except Closed:  # nobody listens to this answer any more
+            pass
+        except Exception as bug:  # noqa: BLE001 - the next turn must find this thread alive
+            self._bugs.note(bug)
+
+    def _obey(self, command: _Command | None) -> None:
         match command:
             case _Anticipate(speech):
                 self._think_ahead(speech)
             case _Start():
                 self._answer(command)
+            case _Introduce(name, voice):
+                self._composer.introduce(Known(name))
+                self._able.speak_as(voice)
+                self._mouth.forget()
+            case None:
+                self._resting = next(self._spare, self) is self
 
     def _think_ahead(self, speech: AudioChunk) -> None:
         """Understand `speech`; then, with the conversation as it is expected to be, begin the answer."""
@@ -155,9 +188,10 @@ class EmbeddedDialogue:
 
     def _understand(self, samples: Samples, wanted: Callable[[], bool]) -> str | None:
         """The words in `samples`, empty when there are none to be made out; None without a recogniser."""
-        if self._able.ears is None:
-            return None
-        heard = self._able.ears(samples, wanted)
+        with self._able.hearing() as ears:
+            if ears is None:
+                return None
+            heard = ears(samples, wanted)
         text = re.sub(r"\b([Tt]o)-(day|morrow|night)\b", r"\1\2", heard.text)
         noise = heard.confidence < _CLEAR or re.sub(r"[^\w ]", "", text).lower().strip() in _NOISES
         return "" if noise else text
@@ -169,16 +203,18 @@ class EmbeddedDialogue:
         answer = _Spoken(start, self._mouth, self._closing)
         if not answer.wanted():
             return
-        finished = False
         try:
             said = self._respond(start, answer)
-            if answer.wanted():
-                start.reply.finish(answer.verdict)
-                self._expect((*start.history, *said, Message("assistant", answer.text)))
-            finished = True
-        finally:
-            if not finished:  # a bug: this thread ends with its traceback, and the turn must not wait for ever
-                start.reply.fail(_stopped())
+            self._tell_of_muteness(answer)
+        except Closed:
+            raise
+        except Exception as bug:  # noqa: BLE001 - the turn must not wait for ever
+            start.reply.fail(self._bugs.ended_a_turn(bug))
+            return
+        if answer.wanted():
+            start.reply.finish(answer.verdict)
+            self._bugs.all_well()
+            self._expect((*start.history, *said, Message("assistant", answer.text)))
 
     def _respond(self, start: _Start, answer: _Spoken) -> list[Message]:
         """Speak the answer; returns what the person said, as the conversation will keep it."""
@@ -187,7 +223,8 @@ class EmbeddedDialogue:
             return []
         words = self._words_of(start, answer)
         if words is None:
-            answer.tell_all(sentences(_DEAF))
+            lack = self._able.deaf or Lack.MISSING
+            answer.tell_all(sentences(_DEAF.format(lack=lack.value, remedy=lack.remedy)))
             return []
         if not words.strip():
             answer.tell_all(sentences(_NOT_CAUGHT[self._misses % len(_NOT_CAUGHT)]))
@@ -198,6 +235,12 @@ class EmbeddedDialogue:
             start.reply.user_said(words)
         self._composer.compose(words, start.history, answer.wanted, answer.tell)
         return [Message("user", words)]
+
+    def _tell_of_muteness(self, answer: _Spoken) -> None:
+        """Once, where no voice is installed."""
+        if not self._mute_told and self._able.voice is None and answer.wanted():
+            self._mute_told = True
+            answer.tell_all(sentences(_MUTE))
 
     def _words_of(self, start: _Start, answer: _Spoken) -> str | None:
         speech = start.turn.speech
@@ -211,9 +254,8 @@ class EmbeddedDialogue:
     def _expect(self, conversation: tuple[Message, ...]) -> None:
         """Remember how the conversation stands when the reply is heard to its end, and read it in spare time."""
         self._expected = conversation
-        if self._able.words is not None:
-            self._spare = itertools.chain(self._spare, self._able.words.learn(conversation))
-            self._resting = False
+        self._spare = itertools.chain(self._spare, self._able.learn(conversation))
+        self._resting = False
 
 
 class _Spoken:
@@ -266,11 +308,3 @@ def same_speech(first: AudioChunk, second: AudioChunk) -> bool:
 
 def _loudness(samples: Samples) -> float:
     return float(np.sqrt(np.mean(np.square(samples))))
-
-
-def _stopped() -> LiveTalkError:
-    return LiveTalkError(
-        Problem.UNEXPECTED,
-        "The built-in companion stopped.",
-        "Your last question is kept. Restart LiveTalk, or connect an endpoint in Settings.",
-    )

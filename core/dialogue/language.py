@@ -100,9 +100,15 @@ class LanguageModel:
         self._complete(manner, prompt, _TOKENS, hear)
 
     def _complete(self, manner: Manner, prompt: str, tokens: int, hear: Callable[[str], bool]) -> None:
+        raised: list[Exception] = []
+
         def take(piece: dict[str, Any]) -> bool:  # True stops llama.cpp
-            text: str = piece["choices"][0]["text"]
-            return not hear(text) if text else False
+            try:
+                text: str = piece["choices"][0]["text"]
+                return not hear(text) if text else False
+            except Exception as error:  # noqa: BLE001 - llama.cpp would swallow it
+                raised.append(error)
+                return True
 
         request = {
             "prompt": prompt,
@@ -116,6 +122,8 @@ class LanguageModel:
             "stop": ["<|im_end|>", "\n"],
         }
         self._server.handle_completions(request, take)
+        if raised:
+            raise raised[0]
         self._read[manner] = prompt
 
 

@@ -29,6 +29,10 @@ class Mouth:
         """Have the sound of `text` ready; what was ready before is forgotten."""
         self._ready = (text, self._sound(text))
 
+    def forget(self) -> None:
+        """What was ready is not wanted, or in another's voice."""
+        self._ready = None
+
     def say(self, text: str) -> Samples:
         """The sound of `text`, mono float32; empty when there is no voice for it."""
         ready, self._ready = self._ready, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import numpy as np
 import soxr
 
 from core.channel import Closed
+from core.dialogue.bugs import Bugs
 from core.dialogue.client import Patience, identify, list_models, open_client
 from core.dialogue.endpoint import without_refused
 from core.dialogue.exchange import Waiting, read_reply
@@ -44,7 +46,7 @@ class OmniDialogue:
 
     One asyncio loop on the thread "dialogue" owns the connection; each turn is a task there, and cancelling it closes
     its socket. A reply is handed over on the threads "dialogue-hands", because the listener may let it wait; names are
-    looked up there too. An unexpected exception ends the thread through `threading.excepthook`.
+    looked up there too. A bug fails the turn it happened in, and the thread goes on with the next.
 
     No endpoint tells what it heard. `transcribe` (called on one of the hands) may, so that the transcript and later
     turns have the person's words; it runs beside the request and holds back at most the end of the reply.
@@ -60,6 +62,7 @@ class OmniDialogue:
         self._transcribe = transcribe
         self._patience = patience or Patience()
         self._client = open_client(endpoint, self._patience)
+        self._bugs = Bugs("LiveTalk")
         self._server: Server | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._warming: asyncio.Task[None] | None = None
@@ -73,23 +76,27 @@ class OmniDialogue:
     def anticipate(self, speech: AudioChunk) -> None:
         """Have a connection open by the time the person has finished."""
         del speech
-        self._loop.call_soon_threadsafe(self._warm)
+        self._call(self._warm)
 
     def start(self, turn: Turn, history: Sequence[Message], reply: Reply) -> None:
         """Answer `turn`. The avatar does not open a conversation over an endpoint: such a turn ends without words."""
-        self._loop.call_soon_threadsafe(self._begin, turn, tuple(history), reply)
+        self._call(self._begin, turn, tuple(history), reply)
 
     def cancel(self, turn: Turn) -> None:
         """Close the connection of `turn`; nothing happens when it has ended."""
-        self._loop.call_soon_threadsafe(self._abandon, turn.number)
+        self._call(self._abandon, turn.number)
 
     def close(self) -> None:
         """End every turn, the connection and the threads. Turns must be cancelled before, or their listener closed."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._finish)
+        self._call(self._finish)
         self._thread.join(JOIN_LIMIT_S)
         if self._thread.is_alive():
             log.error("the thread of the endpoint did not end within %.0f s", JOIN_LIMIT_S)
+
+    def _call(self, method: Callable[..., None], *values: object) -> None:
+        """Have `method` called on the loop; nothing happens once that is closed."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(method, *values)
 
     # From here on everything runs on the loop.
 
@@ -123,12 +130,12 @@ class OmniDialogue:
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         if self._tasks.get(number) is task:
             del self._tasks[number]
-        self._stop_on_a_bug(task)
+        self._note_a_bug(task)
 
-    def _stop_on_a_bug(self, task: asyncio.Task[None]) -> None:
+    def _note_a_bug(self, task: asyncio.Task[None]) -> None:
         bug = None if task.cancelled() else task.exception()
-        if bug and not isinstance(bug, Closed) and not self._over.done():
-            self._over.set_exception(bug)
+        if isinstance(bug, Exception) and not isinstance(bug, Closed):
+            self._bugs.note(bug)
 
     def _warm(self) -> None:
         if self._warming is None and not self._tasks and self._loop.time() - self._used_at >= STILL_WARM_S:
@@ -137,7 +144,7 @@ class OmniDialogue:
 
     def _warmed(self, task: asyncio.Task[None]) -> None:
         self._warming = None
-        self._stop_on_a_bug(task)
+        self._note_a_bug(task)
 
     async def _connect(self) -> None:
         _ = self._client.chat.completions  # the SDK imports what it needs for this on first use
@@ -162,6 +169,11 @@ class OmniDialogue:
                 await self._hand(reply.finish, outcome)
             else:
                 await self._hand(reply.fail, outcome)
+            self._bugs.all_well()
+        except Closed:
+            raise
+        except Exception as bug:  # noqa: BLE001 - the turn must not wait for ever
+            await self._hand(reply.fail, self._bugs.ended_a_turn(bug))
         finally:
             noting.cancel()
             self._used_at = self._loop.time()
@@ -173,6 +185,9 @@ class OmniDialogue:
             words = await self._hand(self._transcribe, speech)
         except LiveTalkError as error:
             log.info("the words of a spoken turn are not known: %s", error.problem.value)
+            return
+        except Exception as bug:  # noqa: BLE001 - the answer does not need them
+            self._bugs.note(bug)
             return
         if words:
             await self._hand(reply.user_said, words)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from core.dialogue import embedded
+from core.dialogue import composer
 from core.dialogue.embedded import EmbeddedDialogue, same_speech
+from core.dialogue.language import FILE, LanguageModel, Manner
 from core.dialogue.protocol import Message, Verdict
 from core.dialogue.recognizer import Recognizer
+from core.errors import Problem
 from core.media import CAPTURE_RATE, MEDIA_RATE, AudioChunk, Turn
 from core.settings import models_folder
-from tests.core.companion import NOON, KeptReply, exchange, needs_flite, needs_models, spoken
+from tests.core.companion import LIMIT_S, NOON, KeptReply, exchange, needs_flite, needs_models, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,12 +71,44 @@ def test_without_its_recogniser_it_names_the_command_that_brings_it(bare: Embedd
     assert "user_said" not in reply.calls
 
 
-def test_without_a_voice_it_answers_in_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_voice_it_answers_in_writing_and_says_once_how_it_gets_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     dialogue = EmbeddedDialogue(tmp_path, "Amara", lambda: NOON)
+    first, second = exchange(dialogue, "What is 6 times 7?"), exchange(dialogue, "What is 6 times 7?")
+    dialogue.close()
+    assert first.text.startswith("That's 42. I have no voice here, so I answer in writing.")
+    assert "sudo apt install flite" in first.text
+    assert "make run" in first.text
+    assert (second.text, second.samples, second.verdict) == ("That's 42.", 0, Verdict.NO_AUDIO)
+    assert (first.samples, first.verdict) == (0, Verdict.NO_AUDIO)
+
+
+@needs_flite
+def test_a_voice_that_was_installed_meanwhile_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        dialogue = EmbeddedDialogue(tmp_path, "Amara", lambda: NOON)
+        exchange(dialogue, "What is 6 times 7?")
     reply = exchange(dialogue, "What is 6 times 7?")
     dialogue.close()
-    assert (reply.text, reply.samples, reply.verdict) == ("That's 42.", 0, Verdict.NO_AUDIO)
+    assert reply.verdict is Verdict.OK
+
+
+@needs_flite
+def test_damaged_models_are_named_with_the_command_that_renews_them(tmp_path: Path) -> None:
+    for path in ("moonshine/tokenizer.bin", "moonshine/encoder_model.ort", "moonshine/decoder_model_merged.ort"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(b"\x01a")
+    (tmp_path / "smollm2").mkdir()
+    (tmp_path / "smollm2" / FILE).write_bytes(b"no model")
+    dialogue = EmbeddedDialogue(tmp_path, "Amara", lambda: NOON)
+    deaf, wordless = exchange(dialogue, spoken("Hello.")), exchange(dialogue, "Why is grass green?")
+    dialogue.close()
+    for reply in (deaf, wordless):
+        assert "model is damaged" in reply.text
+        assert "livetalk models fetch" in reply.text
 
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
@@ -193,17 +227,114 @@ def test_closing_while_it_loads_ends_its_thread() -> None:
     assert threading.active_count() == before
 
 
+class Breaking:
+    """`sentences`, and a bug each time `broken` is set."""
+
+    def __init__(self) -> None:
+        self.broken = True
+
+    def __call__(self, text: str) -> list[str]:
+        if self.broken:
+            raise ValueError(f"a bug about: {text}")
+        return [text]
+
+
 @needs_flite
-def test_a_bug_fails_the_turn_and_is_loud(
+def test_a_bug_fails_its_turn_is_logged_without_words_and_the_next_turn_is_answered(
     bare: EmbeddedDialogue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    loud: list[BaseException | None] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: loud.append(args.exc_value))
-    monkeypatch.setattr(embedded, "sentences", lambda _: 1 / 0)
-    reply = exchange(bare, spoken("Hello."))
-    bare.close()
-    assert reply.error is not None
-    assert isinstance(loud[0], ZeroDivisionError)
+    breaking = Breaking()
+    monkeypatch.setattr(composer, "sentences", breaking)
+    failed = exchange(bare, "What is 6 times 7?")
+    breaking.broken = False
+    assert failed.error is not None
+    assert (failed.error.problem, failed.error.title) == (Problem.UNEXPECTED, "Something went wrong while answering.")
+    assert exchange(bare, "What is 6 times 7?").text == "That's 42."
+    assert "Traceback" in caplog.text
+    assert "ValueError" in caplog.text
+    assert "42" not in caplog.text + failed.error.detail
+
+
+@needs_flite
+def test_only_three_bugs_in_a_row_make_it_say_that_it_cannot_answer(
+    bare: EmbeddedDialogue, monkeypatch: pytest.MonkeyPatch, expected_log: list[str]
+) -> None:
+    expected_log.append("met a bug")
+    breaking = Breaking()
+    monkeypatch.setattr(composer, "sentences", breaking)
+    titles: list[str] = []
+    for broken in (True, True, False, True, True, True, False):
+        breaking.broken = broken
+        reply = exchange(bare, "Hello.")
+        titles.append(reply.error.title if reply.error else "")
+    wrong, lost = "Something went wrong while answering.", "The built-in companion can't answer."
+    assert titles == [wrong, wrong, "", wrong, wrong, lost, ""]
+
+
+@needs_models
+@needs_flite
+def test_a_bug_while_thinking_ahead_costs_no_turn_and_the_ears_are_made_anew(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made: list[Recognizer] = []
+    make = Recognizer.__init__
+    failing = threading.Event()
+
+    def making(self: Recognizer, folder: Path) -> None:
+        make(self, folder)
+        made.append(self)
+
+    def fail(self: Recognizer, *_: object) -> Heard:
+        failing.set()
+        raise ZeroDivisionError
+
+    dialogue = EmbeddedDialogue(models_folder(), "Amara", lambda: NOON)
+    monkeypatch.setattr(Recognizer, "__init__", making)
+    exchange(dialogue, spoken("Hello."))
+    with monkeypatch.context() as patch:
+        patch.setattr(Recognizer, "_decode", fail)
+        dialogue.anticipate(spoken("What is seven times eight?"))
+        assert failing.wait(LIMIT_S)
+    reply = exchange(dialogue, spoken("What is seven times eight?"))
+    dialogue.close()
+    assert reply.text == "That's 56."
+    assert len(made) == 2
+    assert "ZeroDivisionError" in caplog.text
+
+
+@needs_models
+def test_a_bug_of_whoever_hears_the_models_words_is_not_swallowed() -> None:
+    model = LanguageModel(models_folder() / "smollm2")
+    with pytest.raises(ZeroDivisionError):
+        model.answer(Manner.CHAT, [Message("user", "I went swimming.")], "", lambda _: bool(1 / 0))
+
+
+@needs_flite
+def test_it_takes_another_name_and_voice_with_the_next_turn_and_keeps_its_models(bare: EmbeddedDialogue) -> None:
+    before = exchange(bare, None)
+    able = bare._able
+    bare.introduce("Bruno", "slt")
+    after = exchange(bare, None)
+    assert (before.text.split(".")[0], after.text.split(".")[0]) == ("Hello, I'm Amara", "Hello, I'm Bruno")
+    assert bare._able is able
+    bare.introduce("Amara", "slt")
+    assert exchange(bare, None).samples != before.samples
+
+
+@needs_flite
+def test_what_was_ready_in_another_voice_is_not_said(bare: EmbeddedDialogue) -> None:
+    exchange(bare, "Hello.")
+    bare._mouth.prepare("That's 42.")
+    as_rms = exchange(bare, "What is 6 times 7?").samples
+    bare._mouth.prepare("That's 42.")
+    bare.introduce("Amara", "slt")
+    assert exchange(bare, "What is 6 times 7?").samples != as_rms
+
+
+@needs_flite
+def test_speech_whose_words_nobody_knows_is_not_repeated_as_words(bare: EmbeddedDialogue) -> None:
+    reply = exchange(bare, "What did I just say?", [Message("user", "It rains."), Message("user", "")])
+    assert "It rains" in reply.text
 
 
 def test_speech_is_the_same_when_only_silence_follows() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from core.dialogue.composer import Composer, asks
@@ -126,9 +128,12 @@ class _Able:
     """A companion whose model says what the test wrote, a word at a time, and is counted."""
 
     def __init__(self, *answers: str) -> None:
-        self.words = self
+        self.wordless = None
         self.answers = list(answers)
         self.begun: list[str] = []
+
+    def wording(self) -> nullcontext[_Able]:
+        return nullcontext(self)
 
     def answer(self, manner: Manner, conversation: tuple[Message, ...], begun: str, hear: object) -> None:
         del manner, conversation

@@ -356,21 +356,54 @@ def test_neither_the_key_nor_what_was_said_is_logged_even_when_everything_is(cap
     assert not [record for record in caplog.records if record.name.startswith(("openai", "httpx", "httpcore"))]
 
 
-def test_a_bug_in_a_listener_ends_the_thread_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
-    loud = threading.Event()
-    bugs: list[object] = []
+class Broken(Heard):
+    """A listener with a bug, which it meets with the first piece it is given."""
 
-    def hook(arguments: threading.ExceptHookArgs) -> None:
-        bugs.append(arguments.exc_value)
-        loud.set()
+    def speak(self, samples: Samples, text: str) -> bool:
+        raise ValueError(f"a bug about: {text}")
 
-    class Broken(Heard):
-        def speak(self, samples: Samples, text: str) -> bool:
-            raise ZeroDivisionError
 
-    monkeypatch.setattr(threading, "excepthook", hook)
+def test_a_bug_fails_its_turn_is_logged_without_words_and_the_next_turn_is_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    titles: list[str] = []
     with talking(in_turn(HELLO)) as (_, dialogue):
-        reply = Broken()
-        dialogue.start(reply.turn, (), reply)
-        assert loud.wait(5)
-    assert [type(bug) for bug in bugs] == [ZeroDivisionError]
+        for number in range(4):
+            reply = ask(dialogue, Broken(number=number))
+            assert isinstance(reply.error, LiveTalkError)
+            assert reply.error.problem is Problem.UNEXPECTED
+            titles.append(reply.error.title)
+        assert ask(dialogue, Heard(number=9)).verdict is Verdict.OK
+        titles.append(getattr(ask(dialogue, Broken(number=10)).error, "title", ""))
+    wrong, lost = "Something went wrong while answering.", "LiveTalk can't answer."
+    assert titles == [wrong, wrong, lost, lost, wrong]
+    assert "Traceback" in caplog.text
+    assert "ValueError" in caplog.text
+    assert "a bug about: Hello" not in caplog.text
+
+
+def test_a_bug_in_writing_down_the_words_costs_no_more_than_the_words(expected_log: list[str]) -> None:
+    expected_log.append("met a bug")
+
+    def transcribe(_: AudioChunk) -> str:
+        raise ZeroDivisionError
+
+    with OmniServer(in_turn(HELLO)) as server:
+        dialogue = OmniDialogue(Endpoint(server.url), transcribe=transcribe)
+        try:
+            reply = ask(dialogue, Heard(spoken()))
+        finally:
+            dialogue.close()
+    assert (reply.said, reply.verdict) == ("", Verdict.OK)
+
+
+def test_nothing_happens_once_it_is_closed() -> None:
+    with talking(in_turn(HELLO)) as (_, dialogue):
+        reply = ask(dialogue)
+        dialogue.close()
+        dialogue.anticipate(spoken())
+        dialogue.cancel(reply.turn)
+        late = Heard(number=2)
+        dialogue.start(late.turn, (), late)
+        dialogue.close()
+    assert (late.verdict, late.error) == (None, None)

@@ -84,10 +84,12 @@ class _Heard:
         match event:
             case UserSpoke(text=text) if text:
                 self.user.append(text)
-            case Replying(turn=turn, text=text, done=done) if turn == self.number:
+            case Replying(turn=turn, text=text, done=done, complete=complete) if turn == self.number:
                 if self.asked_again and text:
                     self.asked_again, self.problem = False, ""
-                self.avatar, self.over = text, done and not self.asked_again
+                self.avatar, self.over, self.cut = text, done and not self.asked_again, not complete
+                if not complete:
+                    self.problem = self.problem or "The answer is not whole."
             case Interrupted(turn=turn, heard=heard) if turn == self.number:
                 self.avatar, self.cut, self.over = heard, True, True
             case Failed(turn=turn, problem=problem, title=title, retry_after_s=retry) if turn == self.number:

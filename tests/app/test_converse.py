@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import av
@@ -15,6 +16,7 @@ import soundfile
 from app import cli
 from app.commands import converse as command
 from app.commands.terminal import Terminal
+from core.dialogue.protocol import Verdict
 from core.errors import Problem, RecordingError, ServerError
 from core.session import Parts
 from core.settings import Settings
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.audio.device import SoundDevice
+    from core.dialogue.protocol import Reply
 
 
 def scripted(dialogue: ScriptedDialogue) -> Callable[..., Parts]:
@@ -89,6 +92,29 @@ def test_a_turn_that_failed_is_reported_with_its_reason_and_the_talk_goes_on(tmp
     assert {report.problem for report in reports} == {"The answer broke off half-way."}
     assert [report.avatar for report in reports] == ["I was", "I was"]
     assert "The answer broke off half-way." in said.getvalue()
+
+
+@dataclass
+class Ending(ScriptedDialogue):
+    """Says its pieces and ends the reply as `verdict` says."""
+
+    verdict: Verdict = Verdict.OK
+
+    def play(self, reply: Reply) -> None:
+        for text, seconds in self.pieces:
+            reply.speak(tone(seconds), text)
+        reply.finish(self.verdict)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_an_answer_that_did_not_come_to_its_end_is_not_reported_as_complete(tmp_path: Path, verdict: Verdict) -> None:
+    said = io.StringIO()
+    dialogue = Ending(pieces=(("I was", 0.2),), verdict=verdict)
+    (report,), _ = command.converse(
+        Settings(), ("One",), tmp_path / "talk.mp4", Terminal(said, said), scripted(dialogue)
+    )
+    whole = verdict in {Verdict.OK, Verdict.NO_AUDIO}
+    assert (report.avatar, report.complete, bool(report.problem)) == ("I was", whole, not whole)
 
 
 def test_a_recording_without_speech_is_a_turn_without_an_answer(tmp_path: Path) -> None:

@@ -47,12 +47,42 @@ is_installed() { # Ubuntu 24.04 calls some of them NAMEt64
     [[ $(dpkg-query -W -f='${db:Status-Status}\n' "$1" "$1t64" 2>/dev/null) =~ (^|$'\n')installed ]]
 }
 
-missing_packages() {
+to_be_had() { # of "one|another" the first that is installed or that apt can bring; nothing where there is none
     local name
+    for name in ${1//|/ }; do
+        if is_installed "$name" || apt-cache show "$name" >/dev/null 2>&1; then
+            echo "$name"
+            return
+        fi
+    done
+}
+
+missing_packages() {
+    local name chosen
     for name in $(grep -hv '^#' "${lists[@]}"); do
         # Any Python with venv will do; Debian's is only asked for where there is none.
         if [ "$name" = python3-venv ] && python_command >/dev/null; then continue; fi
+        if [[ $name = *"|"* ]]; then
+            chosen=$(to_be_had "$name")
+            if [ -n "$chosen" ] && is_installed "$chosen"; then continue; fi
+        fi
         is_installed "$name" || echo "$name"
+    done
+}
+
+chosen_packages() { # the packages themselves, of names that may leave a choice
+    local name chosen
+    for name in "$@"; do
+        if [[ $name != *"|"* ]]; then
+            echo "$name"
+            continue
+        fi
+        chosen=$(to_be_had "$name")
+        if [ -z "$chosen" ]; then
+            say "apt has none of ${name//|/, }; going on without" >&2
+        elif ! is_installed "$chosen"; then
+            echo "$chosen"
+        fi
     done
 }
 
@@ -61,14 +91,19 @@ as_root() {
 }
 
 install_packages() {
-    local install=(apt-get install -y --no-install-recommends --no-remove "$@")
+    local names install
     if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+        mapfile -t names < <(chosen_packages "$@")
+        if [ ${#names[@]} = 0 ]; then return; fi
         stop "LiveTalk needs these system packages. Install them, then run make again:" "" \
-            "    sudo apt-get update && sudo apt-get install --no-install-recommends $*"
+            "    sudo apt-get update && sudo apt-get install --no-install-recommends ${names[*]}"
     fi
-    say "installing system packages: $*"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq -o Acquire::Retries=3 ||
         say "the package lists could not be renewed; trying with those at hand"
+    mapfile -t names < <(chosen_packages "$@")
+    if [ ${#names[@]} = 0 ]; then return; fi
+    say "installing system packages: ${names[*]}"
+    install=(apt-get install -y --no-install-recommends --no-remove "${names[@]}")
     follow as_root env DEBIAN_FRONTEND=noninteractive "${install[@]}" -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 ||
         { tail -20 "$log" >&2; stop "The system packages could not be installed. The command was:" "" "    ${install[*]}"; }
 }

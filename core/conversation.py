@@ -402,10 +402,10 @@ class Conversation:
         if text:
             self._remember_reply(reply, text, reply.samples, cut=not complete)
             self._note("avatar", text, reply.turn, None if reply.samples else 0.0)
-        if reply.pieces or ended is None or ended.error is None:
-            self._emit(Replying(reply.turn.number, text, done=True, complete=complete))
         if ended is not None and ended.verdict is Verdict.FILTERED:
             self._emit(Failed.of(_filtered(), reply.turn.number))
+        if reply.pieces or ended is None or ended.error is None:
+            self._emit(Replying(reply.turn.number, text, done=True, complete=complete))
 
     def _fail(self, reply: _Reply, error: LiveTalkError) -> None:
         """The question is kept. A lost endpoint is tried again before the person is troubled; a busy one when it

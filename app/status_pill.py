@@ -73,6 +73,10 @@ def meter_level(rms: float) -> float:
     return 0.0 if rms <= 0.0 else min(1.0, max(0.0, (20 * math.log10(rms) + 50) / 40))
 
 
+_BAR_CURVE = 2.5
+"""Speech keeps to the upper half of the scale; bars that grow faster there show its syllables."""
+
+
 class Meter(QProgressBar):
     """Level bars, the newest at the right, as many as its width holds; rise at once, fall in 250 ms. To screen readers
     a progress bar that is not announced."""
@@ -129,7 +133,7 @@ class Meter(QProgressBar):
             colour = QColor(self._colour)
             colour.setAlphaF(1.0 if level else 0.55)
             painter.setBrush(colour)
-            tall = 3.0 + level * (self.height() - 5)
+            tall = 3.0 + level**_BAR_CURVE * (self.height() - 5)
             painter.drawRoundedRect(QRectF(start + index * _BAR_PITCH + 1, middle - tall / 2, 3, tall), 1.5, 1.5)
 
 

@@ -102,7 +102,16 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--performer", metavar="NAME", default="portrait")
     command.add_argument("--avatar", metavar="IMAGE", help="a picture, or the name of a shipped portrait")
     command.add_argument("--turns", metavar="N", type=int, default=5, help="turns of the measured conversation (5)")
-    command.add_argument("--only", choices=("engine", "conversation"), help="measure only one of the two")
+    parts = command.add_mutually_exclusive_group()
+    parts.add_argument("--only", choices=("engine", "conversation", "window"), help="measure only this part")
+    parts.add_argument(
+        "--long",
+        metavar="MINUTES",
+        type=_minutes,
+        default=0,
+        help="measure instead whether so long a conversation stays in step, and its memory what it was",
+    )
+    command.add_argument("--probe", choices=("raster", "opengl"), help=argparse.SUPPRESS)
     _json_option(command)
     command.set_defaults(run=_bench)
 
@@ -111,6 +120,13 @@ def _models_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", choices=("list", "fetch", "verify", "where"))
     _json_option(command)
     command.set_defaults(run=_models)
+
+
+def _minutes(text: str) -> int:
+    minutes = int(text)
+    if minutes < 1:
+        raise ValueError(text)
+    return minutes
 
 
 class _Turn(argparse.Action):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import sys
@@ -15,7 +16,9 @@ import psutil
 from app import VERSION
 from app.commands.bench_conversation import measure_conversation
 from app.commands.bench_engine import measure_engine
+from app.commands.bench_long import measure_long
 from app.commands.bench_step import measure_step
+from app.commands.bench_window import measure_window
 from app.commands.choices import with_options
 from app.commands.converse import SWITCH_INTERVAL_S
 from app.commands.terminal import table
@@ -32,21 +35,45 @@ _VERSIONS = ("torch", "numpy", "onnxruntime", "opencv-python-headless", "av", "x
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Returns 0; trouble is raised."""
+    if options.probe:
+        from app.commands import window_probe
+
+        terminal.say(json.dumps(window_probe.measure_window(options.probe)))
+        return 0
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     settings = with_options(Settings(), options)
     machine = describe_machine()
     for name, value in machine.items():
         terminal.say(f"{name:<12} {value}")
     document: dict[str, object] = {"machine": machine, "versions": _versions(), "performer": options.performer}
+    if options.long:
+        figures = measure_long(options.long, terminal)
+        document["long"] = _told(terminal, "A long conversation, on a silent device paced by the clock", figures)
+        terminal.finish(document)
+        return 0
     with tempfile.TemporaryDirectory(prefix="livetalk-") as folder:
-        if options.only != "conversation":
+        if options.only in (None, "engine"):
             document["engine"] = _told(terminal, "Engine", measure_engine(settings.avatar, Path(folder), terminal))
             document["step"] = _told(terminal, "Sound and picture in step", measure_step(terminal))
-        if options.only != "engine":
+        if options.only in (None, "conversation"):
             figures = measure_conversation(settings, options.turns, Path(folder), terminal)
             document["conversation"] = _told(terminal, "Conversation with the built-in companion", figures)
+        if options.only in (None, "window"):
+            document["window"] = _window(settings, Path(folder), terminal)
     terminal.finish(document)
     return 0
+
+
+def _window(settings: Settings, folder: Path, terminal: Terminal) -> Mapping[str, object]:
+    measured = measure_window(settings, folder, terminal)
+    if "skipped" in measured:
+        terminal.say()
+        terminal.say(f"The window was not measured: {measured['skipped']}.")
+        return measured
+    for view, figures in measured.items():
+        assert isinstance(figures, dict)
+        _told(terminal, f"Window, drawn by {view}", figures)
+    return measured
 
 
 def describe_machine() -> dict[str, str]:
@@ -74,11 +101,13 @@ def _versions() -> dict[str, str]:
     return {"livetalk": VERSION, "python": platform.python_version(), **installed}
 
 
-def _told(terminal: Terminal, title: str, figures: Mapping[str, float]) -> Mapping[str, float]:
+def _told(terminal: Terminal, title: str, figures: Mapping[str, object]) -> Mapping[str, object]:
     terminal.say()
     terminal.say(title)
-    for line in table(
-        [(name.replace("_", " "), f"{value:.3f}".rstrip("0").rstrip(".")) for name, value in figures.items()]
-    ):
+    for line in table([(name.replace("_", " "), _figure(value)) for name, value in figures.items()]):
         terminal.say(f"  {line}")
     return figures
+
+
+def _figure(value: object) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, int | float) else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from core.session import Parts, Session
 from core.settings import Settings, changed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from app.commands.terminal import Terminal
     from core.dialogue.protocol import Message, Reply
@@ -30,6 +31,8 @@ INTERRUPTIONS = 5
 _CUT_AFTER_S = 1.5
 _CUT_WATCHED_S = 1.0
 _PER_FRAME = MEDIA_RATE // FPS
+_EDGE = _PER_FRAME // 5
+"""The first level rises from silence."""
 _IN_STEP_MS = 40.0
 _AMBIGUOUS_S = LEVELS / FPS / 2
 """Levels return: a sound further away than this belongs to another picture."""
@@ -37,25 +40,21 @@ _AMBIGUOUS_S = LEVELS / FPS / 2
 
 def measure_step(terminal: Terminal) -> dict[str, float]:
     """Milliseconds by which each picture follows its sound (negative: comes before), and of interruptions."""
-    tape = _Tape()
+    tape = Tape()
     sound = SoftwareSound(time.perf_counter, tape.take)
     tape.began = time.perf_counter()
     events: queue.SimpleQueue[SessionEvent] = queue.SimpleQueue()
-    with Session(_settings(), events.put, _parts(sound), private=True, greet=False) as session:
+    with Session(silent_settings(), events.put, levels_parts(sound, STEP_S), private=True, greet=False) as session:
         talk = Talk(session, sound, events, terminal.say, time.perf_counter)
         talk.begin()
-        seen = _watch(session, talk, STEP_S, terminal)
-        lags = _lags(tape, seen)
+        seen = watch(session, talk, STEP_S, lambda part: terminal.progress("Step", part, 1))
+        step = in_step(tape, seen)
         before = session.statistics()
         cuts = [_interrupt(session, talk, tape) for _ in range(INTERRUPTIONS)]
     total = before.shown + before.dropped
     return {
-        "frames_matched": len(lags),
-        "lag_p50_ms": float(np.percentile(lags, 50)),
-        "lag_p95_ms": float(np.percentile(lags, 95)),
-        "lag_worst_ms": float(max(lags, key=abs)),
-        "within_40_ms_percent": 100 * float(np.mean(np.abs(lags) <= _IN_STEP_MS)),
-        "drift_ms": float(np.median(lags[-50:]) - np.median(lags[:50])),
+        **step.figures(),
+        "drift_ms": float(np.median(step.lags[-50:]) - np.median(step.lags[:50])) if step.lags else float("nan"),
         "late_percent": 100 * before.late / total,
         "dropped": before.dropped,
         "underruns": before.underruns,
@@ -64,15 +63,49 @@ def measure_step(terminal: Terminal) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True)
+class InStep:
+    """Pictures of speech compared with their sound.
+
+    Args:
+        lags: milliseconds by which each picture follows its sound.
+        faults: pictures whose sound was not heard, or more than a second away.
+    """
+
+    lags: list[float]
+    faults: int
+
+    def figures(self) -> dict[str, float]:
+        """Percentiles in milliseconds; without a picture that belongs to a sound only the counts."""
+        counts: dict[str, float] = {"frames_matched": len(self.lags), "faults": self.faults}
+        if not self.lags:
+            return counts
+        within = float(np.mean(np.abs(self.lags) <= _IN_STEP_MS)) * len(self.lags) / (len(self.lags) + self.faults)
+        return counts | {
+            "lag_p50_ms": float(np.percentile(self.lags, 50)),
+            "lag_p95_ms": float(np.percentile(self.lags, 95)),
+            "lag_worst_ms": float(max(self.lags, key=abs)),
+            "within_40_ms_percent": 100 * within,
+        }
+
+
 @dataclass
-class _Tape:
-    """What left the loudspeaker, addressed by device samples. Written on the sound thread, read after."""
+class Tape:
+    """What left the loudspeaker, addressed by device samples. Written on the sound thread, read on another."""
 
     began: float = 0.0
     pieces: list[Samples] = field(default_factory=lambda: list[np.ndarray]())
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, samples: Samples) -> None:
-        self.pieces.append(samples)
+        with self._lock:
+            self.pieces.append(samples)
+
+    def forget(self) -> None:
+        """Let go of the sound so far; moments stay what they were."""
+        with self._lock:
+            self.began += sum(map(len, self.pieces)) / MEDIA_RATE
+            self.pieces.clear()
 
     def sound(self) -> Samples:
         return np.concatenate([np.zeros(0, np.float32), *tuple(self.pieces)])
@@ -83,7 +116,7 @@ class _Tape:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     level: int
     at: float
 
@@ -122,12 +155,14 @@ class _Deaf:
         pass
 
 
-def _settings() -> Settings:
+def silent_settings() -> Settings:
+    """For a device whose microphone hears nothing."""
     return changed(Settings(), "audio", echo="off")
 
 
-def _parts(sound: SoftwareSound) -> Parts:
-    recital = _Recital(STEP_S)
+def levels_parts(sound: SoftwareSound, seconds: float) -> Parts:
+    """A conversation whose every answer is so many seconds of levels, painted."""
+    recital = _Recital(seconds)
     return Parts(
         performer=lambda _: PaintingPerformer(),
         picture=lambda _: np.zeros((1, 1, 3), np.uint8),
@@ -140,10 +175,10 @@ def _parts(sound: SoftwareSound) -> Parts:
     )
 
 
-def _watch(session: Session, talk: Talk, seconds: float, terminal: Terminal) -> list[_Seen]:
-    """Say something and note when each picture of the answer is first shown."""
+def watch(session: Session, talk: Talk, seconds: float, tell: Callable[[float], None] = lambda _: None) -> list[Seen]:
+    """Say something and note when each picture of the answer, `seconds` long, is first shown; `tell` how far it is."""
     session.say("levels")
-    seen: list[_Seen] = []
+    seen: list[Seen] = []
     last = None
     started = time.perf_counter()
     while (now := time.perf_counter()) < started + seconds + 1.0:
@@ -151,30 +186,31 @@ def _watch(session: Session, talk: Talk, seconds: float, terminal: Terminal) -> 
         frame = session.frame_due()
         if frame is not None and frame is not last:
             last = frame
-            seen.append(_Seen(level_seen(frame.pixels), time.perf_counter()))
-        terminal.progress("Step", now - started, seconds + 1.0)
+            seen.append(Seen(level_seen(frame.pixels), time.perf_counter()))
+        tell((now - started) / (seconds + 1.0))
     return seen
 
 
-def _lags(tape: _Tape, seen: Sequence[_Seen]) -> list[float]:
-    """Milliseconds from the sound of each level to its picture; a picture belongs to the nearest sound of its level."""
+def in_step(tape: Tape, seen: Sequence[Seen]) -> InStep:
+    """Each picture of speech with its sound: the nearest of the same level."""
     sound = tape.sound()
     quantised = np.rint(np.abs(sound) * 100).astype(np.int32)
     starts = np.flatnonzero(np.diff(quantised, prepend=0) != 0)
     moments: dict[int, list[float]] = {}
     for start in starts:
-        piece = sound[start : start + _PER_FRAME // 2]
+        piece = sound[start + _EDGE : start + _EDGE + _PER_FRAME // 2]
         if len(piece) == _PER_FRAME // 2 and np.ptp(piece) < 1e-3 and (level := level_heard(piece)):
             moments.setdefault(level, []).append(tape.when(int(start)))
+    spoken = [picture for picture in seen if picture.level]
     nearest = [
-        min((picture.at - moment for moment in moments[picture.level]), key=abs)
-        for picture in seen
-        if picture.level in moments
+        min((picture.at - moment for moment in moments.get(picture.level, ())), key=abs, default=_AMBIGUOUS_S)
+        for picture in spoken
     ]
-    return [1000 * lag for lag in nearest if abs(lag) < _AMBIGUOUS_S]
+    lags = [1000 * lag for lag in nearest if abs(lag) < _AMBIGUOUS_S]
+    return InStep(lags, len(spoken) - len(lags))
 
 
-def _interrupt(session: Session, talk: Talk, tape: _Tape) -> _Cut:
+def _interrupt(session: Session, talk: Talk, tape: Tape) -> _Cut:
     """Interrupt a reply and find when the last of it was audible and the first idle picture was shown."""
     session.say("levels")
     started = time.perf_counter()

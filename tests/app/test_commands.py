@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from app.commands import bench, bench_step
+from app.cli import parser
+from app.commands import bench, bench_long, bench_step, bench_window
 from app.commands.choices import chosen_settings, with_options
 from app.commands.contact_sheet import contact_sheet
 from app.commands.painting import LEVELS, PaintingPerformer, level_heard, level_seen, levelled
@@ -94,13 +95,62 @@ def test_the_bench_finds_sound_and_picture_in_step_and_interruptions_silent(monk
 
 
 def test_the_bench_notices_pictures_that_are_late() -> None:
-    tape = bench_step._Tape(began=100.0)
+    tape = bench_step.Tape(began=100.0)
     tape.take(levelled(20))
-    seen = [bench_step._Seen(level, 100.0 + 0.04 * (level - 1) + 0.1) for level in range(1, 20)]
-    assert bench_step._lags(tape, seen) == pytest.approx([100.0] * 19, abs=0.1)
+    seen = [bench_step.Seen(level, 100.0 + 0.04 * (level - 1) + 0.1) for level in range(1, 20)]
+    found = bench_step.in_step(tape, seen)
+    assert found.lags == pytest.approx([100.0] * 19, abs=0.1)
+    assert found.faults == 0
+
+
+def test_pictures_a_second_late_or_without_a_sound_are_faults() -> None:
+    tape = bench_step.Tape(began=100.0)
+    tape.take(levelled(20))
+    in_time, too_late = bench_step.Seen(3, 100.08), bench_step.Seen(4, 101.5)
+    without_sound, silent = bench_step.Seen(40, 100.5), bench_step.Seen(0, 100.6)
+    found = bench_step.in_step(tape, [in_time, too_late, without_sound, silent])
+    assert found.lags == pytest.approx([0.0], abs=0.1)
+    assert found.figures()["faults"] == 2
+    assert found.figures()["within_40_ms_percent"] == pytest.approx(100 / 3)
+
+
+def test_what_a_tape_forgets_moves_no_moment() -> None:
+    tape = bench_step.Tape(began=100.0)
+    tape.take(levelled(25))
+    tape.forget()
+    tape.take(levelled(20))
+    found = bench_step.in_step(tape, [bench_step.Seen(level, 101.0 + 0.04 * (level - 1)) for level in range(1, 20)])
+    assert found.lags == pytest.approx([0.0] * 19, abs=0.1)
+
+
+def test_a_long_conversation_is_compared_minute_by_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_long, "ROUND_S", 1.5)
+    monkeypatch.setattr(bench_long, "ROUNDS", 1)
+    figures = bench_long.measure_long(2, Terminal(io.StringIO(), io.StringIO()))
+    assert figures["faults"] <= 3, "a busy machine may tear the sound now and then"
+    assert figures["first_minute_frames_matched"] > 25
+    assert figures["last_minute_frames_matched"] > 25
+    assert abs(figures["drift_ms"]) < 40
+    assert figures["last_minute_rss_mb"] - figures["first_minute_rss_mb"] == figures["rss_growth_mb"]
+
+
+def test_a_window_is_not_measured_where_there_is_no_screen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    figures = bench_window.measure_window(Settings(), tmp_path, Terminal(io.StringIO(), io.StringIO()))
+    assert figures == {"skipped": "there is no screen"}
 
 
 def test_the_machine_is_described() -> None:
     described = bench.describe_machine()
     assert int(described["cores"]) > 0
     assert described["processor"]
+
+
+def test_a_long_conversation_is_measured_alone() -> None:
+    options = parser().parse_args(["bench", "--long", "30"])
+    assert (options.long, options.only) == (30, None)
+    for wrong in (["--long", "0"], ["--long", "soon"], ["--long", "3", "--only", "window"]):
+        with pytest.raises(SystemExit):
+            parser().parse_args(["bench", *wrong])

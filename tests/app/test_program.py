@@ -21,6 +21,7 @@ from app.settings_dialog import SettingsDialog
 from app.settings_keeper import SettingsKeeper, carried_over
 from app.settings_pages.conversation import ConversationPage
 from app.single_instance import SingleInstance
+from app.video_view import RasterView
 from app.without_window import tell_without_window
 from core.errors import DeviceError, LiveTalkError, Problem, SettingsError
 from core.events import Status, StatusChanged
@@ -340,6 +341,8 @@ def program(
 ) -> Iterator[Start]:
     monkeypatch.setattr(Program, "_open_session", lambda _, settings, before: opener(settings, before))
     monkeypatch.setattr(qapp, "quit", lambda: None)
+    # Off-screen there is no OpenGL at all, of which the program would tell; a test of that asks for it.
+    monkeypatch.setattr("app.main_window.make_view", lambda parent, raster: RasterView(parent))
     made: list[Program] = []
 
     def start(left_behind: str = "") -> Program:

@@ -19,6 +19,7 @@ from tests.fakes import PER_FRAME, RATE, Events, HostFrames, PaintingPerformer, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from core.media import SpeechBlock
     from core.performer.protocol import LatentBlock
 
 MEDIA = MediaFormat()
@@ -216,6 +217,33 @@ def test_idle_that_is_being_painted_is_left_when_speech_arrives(rig: Rig) -> Non
     rig.performance.draw = draw
     rig.crank(0.6)
     assert painted[:4] == ["idle", "speech", "speech", "speech"]
+
+
+def test_a_performer_with_a_device_of_its_own_is_one_block_behind_and_loses_nothing(rig: Rig) -> None:
+    order: list[str] = []
+    imagine = rig.performance.imagine
+
+    def imagined(block: SpeechBlock) -> LatentBlock:
+        order.append(f"imagine {rig.performance._index}")
+        return imagine(block)
+
+    def draw(latents: LatentBlock) -> HostFrames:
+        frames = type(rig.performance).draw(rig.performance, latents)
+
+        class OnDevice(HostFrames):
+            def pieces(self) -> Iterator[np.ndarray]:
+                order.append(f"arrive {latents.index}")
+                yield frames.pixels
+
+        return OnDevice(frames.pixels, ready=False)
+
+    rig.performance.imagine, rig.performance.draw = imagined, draw
+    rig.say(Turn(1, "hi"), 0.48 * 3)
+    for _ in range(3):
+        rig.renderer.step(rig.performance)
+    assert order == ["imagine 0", "imagine 1", "arrive 0", "imagine 2", "arrive 1"]
+    rig.crank(2.5)
+    assert np.count_nonzero(rig.sound) == np.count_nonzero(tone(1.44))
 
 
 def test_the_picture_fades_where_idle_was_cut_short(rig: Rig) -> None:

@@ -200,6 +200,9 @@ class Conversation:
         heard = self._output.silence(reply.turn)
         self._reply = None
         said, unheard = self._truncate(reply, heard)
+        if reply.ended is not None and reply.ended.error is None and said.strip() and not unheard.strip():
+            self._finish(reply)  # only the silence after its last word was cut
+            return
         self._emit(Interrupted(reply.turn.number, said, unheard, heard / self._media_rate))
         if said.strip():
             self._note("avatar", said.strip(), reply.turn, None)

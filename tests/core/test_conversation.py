@@ -283,3 +283,15 @@ def test_an_answer_that_was_filtered_is_told_and_not_called_complete(rig: Conver
     rig.crank(0.2)
     assert rig.events.of(Replying)[-1].complete is False
     assert "declined" in rig.events.of(Failed)[0].title
+
+
+def test_cutting_the_silence_after_the_last_word_interrupts_nothing(rig: ConversationRig) -> None:
+    rig.dialogue.pieces = (("Short.", 0.5),)
+    rig.session.say("Hello")
+    rig.crank(0.8)
+    assert statuses(rig)[-1] is Status.SPEAKING, "the block of the last word is not over"
+    rig.session.say("Next")
+    rig.crank(0.2)
+    assert not rig.events.of(Interrupted)
+    assert rig.events.of(Replying)[1] == Replying(1, "Short.", done=True)
+    assert not rig.session.history.entries[1].cut

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from core.listening.turns import TurnTaker
     from core.marks import Marks
     from core.media import Samples
-
-log = logging.getLogger(__name__)
 
 _TICK_S = 0.04
 _INBOX = 2 * CAPTURE_RATE
@@ -83,6 +80,10 @@ class _Reply:
     @property
     def samples(self) -> int:
         return sum(samples for _, samples in self.pieces)
+
+    def split(self, heard: int) -> tuple[str, str]:
+        """The words that `heard` samples have said, and the others."""
+        return heard_text(self.pieces, heard, complete=self.ended is not None)
 
 
 @dataclass(frozen=True)
@@ -199,20 +200,14 @@ class Conversation:
         self._output.drop(reply.turn)
         heard = self._output.silence(reply.turn)
         self._reply = None
-        said, unheard = self._truncate(reply, heard)
+        said, unheard = reply.split(heard)
         if reply.ended is not None and reply.ended.error is None and said.strip() and not unheard.strip():
             self._finish(reply)  # only the silence after its last word was cut
             return
+        self._remember_cut(reply, heard)
         self._emit(Interrupted(reply.turn.number, said, unheard, heard / self._media_rate))
         if said.strip():
             self._note("avatar", said.strip(), reply.turn, None)
-
-    def _truncate(self, reply: _Reply, heard: int) -> tuple[str, str]:
-        """History says what was heard of a reply that was cut; returns that, and what was not."""
-        said, unheard = heard_text(reply.pieces, heard, complete=reply.ended is not None)
-        if reply.pieces:
-            self._remember_reply(reply, said, heard, cut=True)
-        return said, unheard
 
     def _obey(self, command: Command) -> None:
         match command:
@@ -393,9 +388,8 @@ class Conversation:
         if heard - reply.kept < self._media_rate * _KEEP_EVERY_S:
             return
         reply.kept = heard
-        said, _ = heard_text(reply.pieces, heard, complete=reply.ended is not None)
-        if said.strip():
-            self._remember_reply(reply, said, heard, cut=True)
+        if reply.split(heard)[0].strip():
+            self._remember_cut(reply, heard)
 
     def _finish(self, reply: _Reply) -> None:
         self._reply = None
@@ -449,6 +443,11 @@ class Conversation:
             )
         )
 
+    def _remember_cut(self, reply: _Reply, heard: int) -> None:
+        """History says what was heard of a reply that was cut, or that is not over."""
+        if reply.pieces:
+            self._remember_reply(reply, reply.split(heard)[0], heard, cut=True)
+
     def _remember(self, entry: Entry) -> None:
         try:
             self._history.put(entry)
@@ -482,7 +481,7 @@ class Conversation:
         if reply := self._reply:
             reply.turn.cancel()
             reply.dialogue.cancel(reply.turn)
-            self._truncate(reply, self._output.heard(reply.turn))
+            self._remember_cut(reply, self._output.heard(reply.turn))
         self._history.close()
 
 

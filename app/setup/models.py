@@ -121,6 +121,29 @@ MODELS = (
         ),
     ),
     Model(
+        name="smart-turn",
+        purpose="hears whether you have finished",
+        package="pipecat-ai",
+        version="1.14.0",
+        wheel_sha256="0352f504b44e78bdf524e45af4bc759601c835b9b7dc195efe5e03384b974a44",
+        wheel_size=12_109_725,
+        licence="BSD-2-Clause",
+        files=(
+            ModelFile(
+                "pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx",
+                "smart-turn-v3.2-cpu.onnx",
+                "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
+                8_679_182,
+            ),
+            ModelFile(
+                "pipecat_ai-1.14.0.dist-info/licenses/LICENSE",
+                "LICENSE",
+                "e31a733ecb79cbffafd5474e964e5eca15e0a0876a42b1d7253b51b198eb61aa",
+                1_301,
+            ),
+        ),
+    ),
+    Model(
         name="moonshine",
         purpose="understands spoken English",
         package="moonshine-voice",

@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_written_is_a_plain_message(
 
 
 def test_every_model_is_pinned_whole() -> None:
-    assert {model.name for model in MODELS} == {"face", "silero", "moonshine", "smollm2"}
+    assert {model.name for model in MODELS} == {"face", "silero", "smart-turn", "moonshine", "smollm2"}
     for model in MODELS:
         assert len(model.wheel_sha256) == 64
         assert all(len(file.sha256) == 64 and file.size for file in model.files)

@@ -63,11 +63,13 @@ class DialogueSettings(_Node, frozen=True):
 
 
 class AvatarSettings(_Node, frozen=True):
-    """`portrait` is a shipped name ("amara") or an absolute path; `recent` are pictures used before, newest first."""
+    """`portrait` is a shipped name ("amara") or an absolute path; `recent` are pictures used before, newest first.
+    `weights` is a folder that the performer's files lie in; empty, they are where LiveTalk keeps its models."""
 
     portrait: str = "amara"
     recent: tuple[str, ...] = ()
     performer: str = "portrait"
+    weights: str = ""
     motion_amount: Unit = 0.5
     style: str = ""
 
@@ -247,7 +249,9 @@ def live_only(old: Settings, new: Settings) -> bool:
     quiet = msgspec.structs.replace(
         new.audio, volume=old.audio.volume, muted=old.audio.muted, microphone_on=old.audio.microphone_on
     )
-    return quiet == old.audio and new.dialogue == old.dialogue and new.avatar.performer == old.avatar.performer
+    same_weights = new.avatar.weights == old.avatar.weights or new.avatar.performer == "portrait"
+    same_picture = new.avatar.performer == old.avatar.performer and same_weights
+    return quiet == old.audio and new.dialogue == old.dialogue and same_picture
 
 
 def _broken(detail: str) -> SettingsError:

@@ -90,6 +90,14 @@ def test_volume_and_options_are_live_and_devices_are_not() -> None:
     assert not live_only(settings, changed(settings, "dialogue", model="other"))
 
 
+def test_another_performer_needs_a_new_session_and_its_folder_only_where_it_has_one() -> None:
+    portrait = Settings()
+    livetalk = changed(portrait, "avatar", performer="livetalk")
+    assert not live_only(portrait, livetalk)
+    assert live_only(portrait, changed(portrait, "avatar", weights="/weights"))
+    assert not live_only(livetalk, changed(livetalk, "avatar", weights="/weights"))
+
+
 def test_the_file_has_no_place_for_a_key(tmp_path: Path) -> None:
     save(Settings(), tmp_path / "settings.toml")
     tree = tomllib.loads((tmp_path / "settings.toml").read_text())

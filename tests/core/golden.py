@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from safetensors.torch import load_file
 
-from core.performer.diffusion.transformer import Sizes, Transformer
+from core.performer.diffusion.sizes import Sizes
+from core.performer.diffusion.transformer import Transformer
 
 if TYPE_CHECKING:
     from torch import Tensor

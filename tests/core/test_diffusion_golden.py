@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.performer.diffusion.attention import Clip, SinkCache, Window, block_causal_mask
+from core.performer.diffusion.attention import Clip, SinkCache, block_causal_mask
 from core.performer.diffusion.rope import Rope, axis_split
-from core.performer.diffusion.sampler import RELEASED, Schedule, denoise, shifted_sigmas
+from core.performer.diffusion.sampler import denoise
+from core.performer.diffusion.schedule import RELEASED, Schedule, shifted_sigmas
 from core.performer.diffusion.transformer import Condition, Transformer
+from core.performer.diffusion.window import Window
 from tests.core.golden import config, tensors, tiny_transformer
 
 CLOSE = 1e-5

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.performer.diffusion.attention import Clip, SinkCache, Window, block_causal_mask, teacher_forcing_mask
+from core.performer.diffusion.attention import Clip, SinkCache, block_causal_mask, teacher_forcing_mask
 from core.performer.diffusion.rope import axis_split
-from core.performer.diffusion.sampler import Schedule, denoise
+from core.performer.diffusion.sampler import denoise
+from core.performer.diffusion.schedule import Schedule
+from core.performer.diffusion.sizes import Sizes
 from core.performer.diffusion.streaming import BlockStream, conditioning
-from core.performer.diffusion.transformer import Condition, Sizes, Transformer
+from core.performer.diffusion.transformer import Condition, Transformer
+from core.performer.diffusion.window import Window
 
 SIZES = Sizes(
     dim=24,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from core.performer.diffusion.rope import Rope, Rotation
+    from core.performer.diffusion.window import Window
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
@@ -50,37 +51,6 @@ class Clip:
         return self.queries.apply(k, self.heads), v
 
 
-@dataclass(frozen=True)
-class Window:
-    """How much of the past stays: the first `sinks` blocks for ever, and the latest ones, `blocks` in all.
-
-    `blocks` counts the block being made. `absolute` keeps positions counted from the beginning of the stream, as the
-    released model does; otherwise they are counted inside the window, so that a stream has no end.
-    """
-
-    blocks: int
-    sinks: int
-    block_frames: int
-    absolute: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.sinks < self.blocks:
-            raise ValueError(f"{self.sinks} sinks do not fit a window of {self.blocks} blocks and leave room to roll")
-
-    def slot(self, block: int) -> int:
-        """Where the block is kept: sinks in their own slots, the rest in a ring."""
-        if block < self.blocks:
-            return block
-        return self.sinks + (block - self.sinks) % (self.blocks - self.sinks)
-
-    def visible(self, block: int) -> list[int]:
-        """The blocks this one looks at, oldest first, itself last."""
-        if block < self.blocks:
-            return list(range(block + 1))
-        rolling = self.blocks - self.sinks
-        return [*range(self.sinks), *range(block - rolling + 1, block + 1)]
-
-
 class SinkCache:
     """Keys and values of one stream, for all layers. Renderer thread only.
 
@@ -106,13 +76,13 @@ class SinkCache:
         self.mask = None
         self._window, self._rope, self._heads = window, rope, heads
         self._block_tokens = window.block_frames * rope.tokens_per_frame
-        shape = (layers, batch, window.blocks * self._block_tokens, width)
+        shape = (layers, batch, window.slots * self._block_tokens, width)
         self._keys = torch.zeros(shape, dtype=dtype, device=device)
         self._values = torch.zeros(shape, dtype=dtype, device=device)
         spare = (layers, batch, self._block_tokens, width)
         self._spare_keys = torch.zeros(spare, dtype=dtype, device=device)
         self._spare_values = torch.zeros(spare, dtype=dtype, device=device)
-        self._key_positions = rope.rotation([0] * (window.blocks * window.block_frames))
+        self._key_positions = rope.rotation([0] * (window.slots * window.block_frames))
         self._query_positions = rope.rotation([0] * window.block_frames)
         self._slot_tokens = torch.arange(self._block_tokens, device=device)
         self._filled = 0

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from core.performer.diffusion.attention import SinkCache, Window
-from core.performer.diffusion.sampler import Schedule, denoise
+from core.performer.diffusion.attention import SinkCache
+from core.performer.diffusion.sampler import denoise
 from core.performer.diffusion.transformer import Condition, TextKeys, Transformer
+
+if TYPE_CHECKING:
+    from core.performer.diffusion.schedule import Schedule
+    from core.performer.diffusion.window import Window
 
 
 @dataclass(eq=False)

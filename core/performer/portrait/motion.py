@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from core.performer.diffusion.attention import Window
-from core.performer.diffusion.sampler import Schedule
+from core.performer.diffusion.schedule import Schedule
+from core.performer.diffusion.sizes import Sizes
 from core.performer.diffusion.streaming import BlockStream
-from core.performer.diffusion.transformer import Sizes, Transformer
+from core.performer.diffusion.transformer import Transformer
+from core.performer.diffusion.window import Window
 from core.performer.portrait.audio import AudioEncoder, AudioState, Hearing, LogMel
 from core.performer.portrait.codec import CURVES, FRAMES, LATENT, DecoderState, MotionCodec
 from core.performer.portrait.shown import Gains, Showing
@@ -36,6 +37,7 @@ class MotionSizes:
     text_dim: int = 64
     audio_width: int = 96
     audio_features: int = 64
+    audio_kernels: tuple[int, ...] = (5, 3)
     audio_hidden: int = 128
     audio_layers: tuple[int, ...] = (0, 1, 2, 3)
     codec_hidden: int = 192
@@ -64,6 +66,7 @@ class MotionSpec:
     block_latents: int = 3
     window_blocks: int = 5
     sink_blocks: int = 1
+    frames_ahead: int = 2
     sigmas: tuple[float, ...] = (1.0, 0.85, 0.6, 0.3)
     gains: Gains = dataclasses.field(default_factory=Gains)
     version: int = 1
@@ -86,7 +89,8 @@ class MotionSpec:
 
     @property
     def hearing(self) -> Hearing:
-        return Hearing(self.sample_rate, self.fps, self.block_frames)
+        before = AudioEncoder.context(self.sizes.audio_kernels) - self.frames_ahead
+        return Hearing(self.sample_rate, self.fps, self.block_frames, before, self.frames_ahead)
 
 
 class MotionModel(nn.Module):
@@ -94,7 +98,7 @@ class MotionModel(nn.Module):
 
     def __init__(self, sizes: MotionSizes) -> None:
         super().__init__()
-        self.listener = AudioEncoder(sizes.audio_width, sizes.audio_features)
+        self.listener = AudioEncoder(sizes.audio_width, sizes.audio_features, sizes.audio_kernels)
         self.transformer = Transformer(sizes.transformer())
         self.codec = MotionCodec(sizes.codec_hidden)
         self.style = nn.Embedding(2 + len(STYLE_WORDS), sizes.text_dim)

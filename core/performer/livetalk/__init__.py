@@ -1,0 +1,1 @@
+"""LiveTalk-1.3B: the distilled video diffusion model as a performer."""

@@ -198,9 +198,9 @@ class Program(QObject):
             empty_trash(conversations_folder())
         if not self._keys.key:
             self._keys.load()
-        history = before.history if isinstance(before, Session) else None
+        history, question = (before.history, before.question) if isinstance(before, Session) else (None, None)
         parts = product_parts(lambda: self._keys.key)
-        session = Session(settings, self._emit, parts, greet=self._greet, history=history)
+        session = Session(settings, self._emit, parts, greet=self._greet, history=history, question=question)
         return session.__enter__()
 
     def _opened(self, engine: Engine) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.audio.device import SoundDevice
-    from core.conversation import Listener
     from core.dialogue.protocol import Dialogue
     from core.dialogue.recognizer import Recognizer
+    from core.hearing import Listener
     from core.media import AudioChunk, Pixels
     from core.performer.protocol import Performer
     from core.settings import AvatarSettings, Settings
@@ -33,15 +33,17 @@ def product_parts(
 
     Heavy libraries are imported by the part that needs them, on the thread that makes it.
     """
+    transcribe = _Transcriber(models_folder() / "moonshine")
     return Parts(
         performer=lambda settings: make_performer(settings.avatar),
         picture=portrait,
         portrait_name=portrait_name,
-        dialogue=lambda settings, portrait_key: _dialogue(settings, portrait_key, key()),
+        dialogue=lambda settings, portrait_key: _dialogue(settings, portrait_key, key(), transcribe),
         built_in=_built_in,
         introduce=_introduce,
         device=device or _sound_device,
         vad=_vad,
+        transcribe=transcribe,
         now=time.perf_counter,
     )
 
@@ -106,7 +108,7 @@ def make_performer(avatar: AvatarSettings) -> Performer:
     )
 
 
-def _dialogue(settings: Settings, portrait_key: str, key: str) -> Dialogue:
+def _dialogue(settings: Settings, portrait_key: str, key: str, transcribe: _Transcriber) -> Dialogue:
     """The endpoint when one is set and wanted, else the companion that is built in."""
     wanted = settings.dialogue
     if not (wanted.url and wanted.use_endpoint):
@@ -123,13 +125,13 @@ def _dialogue(settings: Settings, portrait_key: str, key: str) -> Dialogue:
             instructions=wanted.instructions,
             dialect=wanted.dialect,
         ),
-        transcribe=_Transcriber(models_folder() / "moonshine"),
+        transcribe=transcribe,
     )
 
 
 class _Transcriber:
-    """The person's words beside an endpoint, which never tells what it heard. Any thread, one at a time; the model is
-    loaded with the first words. Sound that is not clearly English has no words."""
+    """The person's words while they speak, and beside an endpoint, which never tells what it heard. Any thread, one at
+    a time; the model is loaded with the first words. Sound that is not clearly English has no words."""
 
     _LEAST_CONFIDENCE = 0.6
 
@@ -138,7 +140,7 @@ class _Transcriber:
         self._lock = threading.Lock()
         self._recognizer: Recognizer | None = None
 
-    def __call__(self, speech: AudioChunk) -> str:
+    def __call__(self, speech: AudioChunk, wanted: Callable[[], bool] = lambda: True) -> str:
         from core.dialogue.recognizer import Recognizer
 
         with self._lock:
@@ -148,7 +150,7 @@ class _Transcriber:
                 raise LiveTalkError(
                     Problem.MODEL_MISSING, "The speech model is missing.", "Run `make models`.", detail=str(error)
                 ) from error
-            heard = self._recognizer(speech.samples)
+            heard = self._recognizer(speech.samples, wanted)
         return heard.text if heard.confidence >= self._LEAST_CONFIDENCE else ""
 
 

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from core.audio.sound import SoundLoop
+from core.camera import Camera
 from core.casting import Casting
 from core.clock import SampleClock
 from core.commands import Appear, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
 from core.conversation import Conversation
-from core.dialogue.heard import heard_text
 from core.dialogue.history import History
 from core.errors import LiveTalkError
 from core.events import AvatarChanged, ConversationOpened, Failed
+from core.hearing import Hearing
 from core.listening.turns import TurnRules, TurnTaker
 from core.marks import Marks, Step
 from core.media import MediaFormat
+from core.memory import Memory
 from core.performer.renderer import Renderer
 from core.performer.still import StillPerformer
 from core.performer.track import SpeechTrack
-from core.playback.player import Played, Player
-from core.playback.recorder import Line, Recorder
+from core.playback.player import Player
+from core.playback.recorder import Recorder
+from core.scribe import Scribe
 from core.settings import Settings, conversations_folder, live_only, recording_folder
+from core.stage import Stage
+from core.unanswered import Unanswered, kept_question
+from core.views import Caption, Levels, Pulse, Statistics, TranscriptEntry, caption, transcript
 from core.worker import Worker
 
 if TYPE_CHECKING:
@@ -37,56 +40,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from core.audio.device import SoundDevice
-    from core.conversation import Listener
     from core.dialogue.protocol import Dialogue
     from core.events import Emit
-    from core.media import FrameBlock, Pixels, SpeechSegment, TimedFrame, Turn
+    from core.hearing import Listener
+    from core.media import FrameBlock, Pixels, TimedFrame, Turn
     from core.performer.protocol import Identity, Performer
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Loudness 0..1 of the person's microphone and of the avatar's voice."""
-
-    microphone: float
-    voice: float
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Since the session began, but for `fps`, which is of the last two seconds."""
-
-    fps: float
-    shown: int
-    late: int
-    dropped: int
-    underruns: int
-    imagine_ms: float
-    draw_ms: float
-    half_duplex: bool
-
-
-@dataclass(frozen=True)
-class Caption:
-    """Words as they sound now."""
-
-    text: str
-    by_user: bool = False
-
-
-@dataclass(frozen=True)
-class TranscriptEntry:
-    """What one side said, for a window that shows an earlier conversation. `unheard` was cut off by the person;
-    `answered` is False for a question without a reply."""
-
-    role: Literal["user", "assistant"]
-    text: str
-    unheard: str
-    time: datetime
-    turn: int
-    cut: bool
-    answered: bool
-    private: bool
+    from core.scribe import Transcribe
 
 
 @dataclass(frozen=True)
@@ -109,22 +68,10 @@ class Parts:
     """Whoever answers speaks as the portrait with this key from the next turn on."""
     device: Callable[[Settings], SoundDevice]
     vad: Callable[[], Listener]
+    transcribe: Transcribe
+    """The person's words while they speak; called on the thread "scribe"."""
     now: Callable[[], float] = time.perf_counter
     today: Callable[[], datetime] = datetime.now
-
-
-@dataclass
-class _Pulse:
-    """Frames shown in the last seconds, for the figure on the overlay. Window thread only."""
-
-    times: list[float] = field(default_factory=lambda: list[float]())
-
-    def beat(self, now: float) -> None:
-        self.times = [at for at in self.times if now - at < 2.0] + [now]
-
-    def fps(self, now: float) -> float:
-        recent = [at for at in self.times if now - at < 2.0]
-        return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 2 else 0.0
 
 
 class Session:
@@ -136,6 +83,8 @@ class Session:
         emit: told every event, on whatever thread it happens.
         private: keep this conversation off the disk.
         greet: the built-in companion opens the conversation.
+        history: go on with this one.
+        question: was asked in it and nobody has answered yet; `retry` asks it again.
     """
 
     def __init__(
@@ -147,18 +96,16 @@ class Session:
         private: bool = False,
         greet: bool = True,
         history: History | None = None,
+        question: Turn | None = None,
     ) -> None:
         self._settings = settings
         self._emit = emit
         self._parts = parts
         self._greet = greet
-        self._recorder: Recorder | None = None
-        self._recording = ExitStack()
-        self._to_record: deque[Path] = deque()
         self._portrait = settings.avatar.portrait
         self._name = parts.portrait_name(self._portrait)
         self._appeared = False
-        self._pulse = _Pulse()
+        self._pulse = Pulse()
         self._last_shown: TimedFrame | None = None
         self.media = MediaFormat()
         self.marks = Marks(parts.now)
@@ -185,9 +132,11 @@ class Session:
             self.sound.volume = settings.audio.volume
             self.sound.muted = settings.audio.muted
             self.sound.microphone_on = settings.audio.microphone_on
+            self._camera = Camera(self.player, self._recorder, lambda: self.sound.muted, emit)
+            self._scribe = Scribe(parts.transcribe, lambda glimpsed: self.conversation.tell(glimpsed))
             self._dialogues = [parts.dialogue(settings, self._portrait)]
             stack.callback(self._dialogues[0].close)
-            self.conversation = self._converse(settings, self._dialogues[0])
+            self.conversation = self._converse(settings, self._dialogues[0], question)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Session:
@@ -197,6 +146,7 @@ class Session:
             stack.enter_context(Worker("sound", self.sound.run, self.sound.stop, self._emit))
             stack.enter_context(Worker("renderer", self.renderer.run, self._stop_rendering, self._emit))
             stack.enter_context(Worker("portrait", self._casting.run, self._casting.stop, self._emit))
+            stack.enter_context(Worker("scribe", self._scribe.run, self._scribe.stop, self._emit))
             stack.enter_context(Worker("conversation", self.conversation.run, self.conversation.stop, self._emit))
         except BaseException:
             self.close()
@@ -208,8 +158,8 @@ class Session:
 
     def close(self) -> None:
         """End everything in reverse; a recording is finished, what was heard of a reply is kept."""
-        self.stop_recording()
-        self._finish_recording()
+        self._camera.stop()
+        self._camera.finish()
         self._stack.close()
 
     # -- what the window pulls
@@ -228,57 +178,39 @@ class Session:
         return Levels(self.sound.microphone_level, self.sound.voice_level)
 
     def statistics(self) -> Statistics:
-        counts, pace = self.player.counts, self.renderer.pace
+        counts = self.player.counts
         return Statistics(
             self._pulse.fps(self._parts.now()),
             counts.shown,
             counts.late,
             counts.dropped,
             self.sound.counts.underruns,
-            pace.imagine_s * 1000,
-            pace.draw_s * 1000,
             self.sound.half_duplex,
         )
 
     def caption(self) -> Caption | None:
-        """The sentence of the reply that sounds now, up to the word that is being said."""
-        spoken = self.conversation.spoken
-        if spoken is None or spoken.turn.cancelled:
-            return None
-        heard = self.player.heard(spoken.turn, self.clock.position)
-        if not heard:
-            return None
-        said, unsaid = heard_text(list(spoken.pieces), heard)
-        if not unsaid.strip() and heard >= sum(samples for _, samples in spoken.pieces):
-            return None
-        return Caption(_sentence(said, unsaid))
+        """The words of this moment: the avatar's as they sound, else the person's as they are understood."""
+        sounding = self.conversation.sounding
+        heard = self.player.heard(sounding.turn, self.clock.position) if sounding else 0
+        return caption(sounding, heard, self.conversation.person)
 
     def transcript(self) -> list[TranscriptEntry]:
         """What was said so far, oldest first."""
-        entries = self.history.entries
-        replied = {entry.turn for entry in entries if entry.role == "assistant"}
-        return [
-            TranscriptEntry(
-                entry.role,
-                entry.text,
-                entry.full_text[len(entry.text) :] if entry.cut else "",
-                datetime.fromisoformat(entry.started),
-                entry.turn,
-                entry.cut,
-                entry.turn in replied,
-                self.history.private,
-            )
-            for entry in entries
-        ]
+        return transcript(self.history)
 
     @property
-    def avatar_name(self) -> str:
-        return self._name
+    def question(self) -> Turn | None:
+        """What the person asked and nobody has answered yet; ask when the session is closed."""
+        return self.conversation.question
 
     @property
     def recorded_s(self) -> float | None:
         """Seconds in the recording that runs, None when none does."""
-        return self._recorder.seconds if self._recorder and not self._recorder.over else None
+        return self._camera.recorded_s
+
+    @property
+    def avatar_name(self) -> str:
+        return self._name
 
     # -- what the person does
 
@@ -341,47 +273,13 @@ class Session:
     def start_recording(self, path: Path | None = None) -> None:
         """Record from here on, or from the first picture on; ends in `RecordingSaved` or `Failed`, after which another
         may be started."""
-        if self.recorded_s is not None or self._to_record:
-            return
-        self._to_record.append(path or recording_folder(self._settings.recording) / _recording_name(self._name))
-        if self._appeared:
-            self._record()
-
-    def _record(self) -> None:
-        """Begin the recording that was asked for, if one was; on the thread that asked, or with the first picture."""
-        try:
-            path = self._to_record.popleft()
-        except IndexError:
-            return
-        try:
-            spec = self.renderer.performer.result(0).spec
-            recorder = Recorder(path, self.media, spec.width, spec.height, self._name, self._emit)
-        except LiveTalkError as error:
-            self._emit(Failed.of(error))
-            return
-        self._finish_recording()
-        self._recording.enter_context(Worker("recorder", recorder.run, recorder.stop, self._emit))
-        self.player.record_to(self._played)
-        self._recorder = recorder
+        wanted = self._camera.want(path or recording_folder(self._settings.recording) / _recording_name(self._name))
+        if wanted and self._appeared:
+            self._camera.roll()
 
     def stop_recording(self) -> None:
         """Finish the file; `RecordingSaved` says when it is whole."""
-        self._to_record.clear()
-        recorder, self._recorder = self._recorder, None
-        if recorder is not None:
-            self.player.record_to(None)
-            recorder.stop()
-
-    def _played(self, played: Played) -> None:
-        """The film holds what was heard: a muted voice is silence in it too. Its loudness is the voice's own, not the
-        room's."""
-        if recorder := self._recorder:
-            samples = np.zeros_like(played.samples) if self.sound.muted else played.samples
-            recorder.played(Played(samples, played.frames, played.turn))
-
-    def _finish_recording(self) -> None:
-        """Wait until the recording before, which was stopped, is whole."""
-        self._recording.close()
+        self._camera.stop()
 
     def leave_conversation(self, path: Path) -> None:
         """When the conversation in `path` is the one that is open: write nothing more into it, and begin another."""
@@ -403,21 +301,25 @@ class Session:
         self.player.close()
         self.renderer.stop()
 
-    def _converse(self, settings: Settings, dialogue: Dialogue) -> Conversation:
+    def _converse(self, settings: Settings, dialogue: Dialogue, question: Turn | None) -> Conversation:
         return Conversation(
-            vad=self._listener(),
-            turns=TurnTaker(_rules(settings), settings.listening.hold_to_talk),
+            hearing=Hearing(self._listener(), TurnTaker(_rules(settings), settings.listening.hold_to_talk)),
+            scribe=self._scribe,
+            memory=Memory(self.history, self.media.sample_rate, self._parts.today, self._emit),
+            unanswered=Unanswered(question or kept_question(self.history), self._emit),
             dialogue=dialogue,
             built_in=_Once(self._companion),
-            history=self.history,
-            output=_Stage(self),
+            output=Stage(self.track, self.renderer, self.player, self.sound, self.clock, self.marks),
             emit=self._emit,
             marks=self.marks,
             media_rate=self.media.sample_rate,
             note=self._note,
-            today=self._parts.today,
             microphone_on=settings.audio.microphone_on,
         )
+
+    def _recorder(self, path: Path) -> Recorder:
+        spec = self.renderer.performer.result(0).spec
+        return Recorder(path, self.media, spec.width, spec.height, self._name, self._emit)
 
     def _companion(self) -> Dialogue:
         """The built-in companion, beside an endpoint that does not answer."""
@@ -454,7 +356,7 @@ class Session:
             self._appeared = True
             self._emit(AvatarChanged(self._portrait, self._name))
             self.conversation.tell(Appear(self._greet and not self.history.entries))
-            self._record()
+            self._camera.roll()
         return taken
 
     def _recast(self, key: str) -> Callable[[], None]:
@@ -482,46 +384,7 @@ class Session:
         self._emit(ConversationOpened(history.private))
 
     def _note(self, speaker: str, text: str, turn: Turn, seconds: float | None) -> None:
-        if recorder := self._recorder:
-            name = self._name if speaker == "avatar" else "You"
-            recorder.line(Line(name, text, turn.number, seconds))
-
-
-_EVER = 1 << 62
-
-
-class _Stage:
-    """The conversation's hand on playback and sound (`core.conversation.Output`)."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def put(self, segment: SpeechSegment) -> bool:
-        return self._session.track.put(segment)
-
-    def drop(self, turn: Turn) -> None:
-        self._session.track.drop(turn)
-
-    def pending(self, turn: Turn) -> bool:
-        """Until it was acted out, played, and has left the loudspeaker; what a lost device swallowed has left too."""
-        session = self._session
-        if session.track.pending(turn) or session.renderer.acting(turn) or session.player.waiting(turn):
-            return True
-        return self.heard(turn) < session.player.heard(turn, _EVER)
-
-    def heard(self, turn: Turn) -> int:
-        return self._session.player.heard(turn, self._session.clock.position)
-
-    def shown(self, turn: Turn) -> bool:
-        if not self.heard(turn):
-            return False
-        self._session.marks.mark(turn.number, Step.SHOWN)
-        return True
-
-    def silence(self, turn: Turn) -> int:
-        self._session.player.cut(turn)
-        self._session.sound.hush()
-        return self._session.player.heard(turn, _EVER)
+        self._camera.line(self._name if speaker == "avatar" else "You", text, turn, seconds)
 
 
 class _Deaf:
@@ -553,13 +416,3 @@ def _rules(settings: Settings) -> TurnRules:
 
 def _recording_name(avatar: str) -> Path:
     return Path(f"{avatar} {datetime.now():%Y-%m-%d %H.%M.%S}.mp4")
-
-
-def _sentence(said: str, unsaid: str) -> str:
-    """The sentence in which `said` ends, whole."""
-    start = max((said.rfind(mark) + 1 for mark in ".!?…\n"), default=0)
-    if not said[start:].strip() and start:
-        start = max((said[: start - 1].rfind(mark) + 1 for mark in ".!?…\n"), default=0)
-    ends = [position + 1 for mark in ".!?…\n" if (position := unsaid.find(mark)) >= 0]
-    tail = "" if said[start:].rstrip()[-1:] in set(".!?…") else unsaid[: min(ends, default=len(unsaid))]
-    return (said[start:] + tail).strip()

@@ -10,6 +10,7 @@ import numpy as np
 from core.audio.software import SoftwareSound
 from core.commands import Appear
 from core.media import CAPTURE_RATE, AudioChunk
+from core.scribe import no_words
 from core.session import Parts, Session
 from core.settings import Settings, changed
 from tests.fakes import PER_FRAME, RATE, Events, PaintingPerformer, ScriptedDialogue
@@ -59,6 +60,7 @@ class ConversationRig:
                 introduce=lambda *_: None,
                 device=lambda _: self.device,
                 vad=LoudnessVad,
+                transcribe=no_words,
                 now=lambda: self.time,
             ),
             greet=False,

@@ -15,6 +15,7 @@ from app.commands.talk import LOOK_S, Talk
 from core.audio.software import SoftwareSound
 from core.events import Interrupted
 from core.media import MEDIA_RATE
+from core.scribe import no_words
 from core.session import Parts, Session
 from core.settings import Settings, changed
 
@@ -172,6 +173,7 @@ def levels_parts(sound: SoftwareSound, seconds: float) -> Parts:
         introduce=lambda *_: None,
         device=lambda _: sound,
         vad=_Deaf,
+        transcribe=no_words,
     )
 
 

@@ -16,6 +16,7 @@ from core.audio.software import SoftwareSound
 from core.dialogue.history import delete
 from core.errors import PerformerError, Problem
 from core.events import AvatarChanged, ConversationOpened, Crashed, Failed, RecordingSaved, Replying, StatusChanged
+from core.scribe import no_words
 from core.session import Parts, Session
 from core.settings import Settings, changed
 from tests.core.test_recorder import decoded_pictures, decoded_sound
@@ -47,6 +48,7 @@ class Talk:
                 introduce=lambda *_: None,
                 device=lambda _: SoftwareSound(time.perf_counter),
                 vad=LoudnessVad,
+                transcribe=no_words,
             ),
             greet=False,
             **options,

@@ -17,7 +17,7 @@ from tests.fakes import PER_FRAME, RATE, Events, PaintingPerformer, ScriptedDial
 
 if TYPE_CHECKING:
     from core.dialogue.history import History
-    from core.media import Samples
+    from core.media import Samples, Turn
 
 TICK_S = 0.01
 
@@ -40,6 +40,7 @@ class ConversationRig:
         dialogue: ScriptedDialogue | None = None,
         settings: Settings | None = None,
         history: History | None = None,
+        question: Turn | None = None,
     ) -> None:
         self.time = 0.0
         self.dialogue = dialogue or ScriptedDialogue()
@@ -65,6 +66,7 @@ class ConversationRig:
             ),
             greet=False,
             history=history,
+            question=question,
         )
         self.session.renderer.performer.set_result(self.performer)
         self.performance = self.performer.open(self.performer.prepare(np.zeros((64, 64, 3), np.uint8)), 0)

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from core.performer.diffusion.kept import Kept, Room, keep
 
 if TYPE_CHECKING:
     from core.performer.diffusion.rope import Rope, Rotation
     from core.performer.diffusion.window import Window
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
+Kernel = Callable[[Tensor, Tensor, Tensor, "Tensor | None"], Tensor]
+"""Softmax attention of [batch, heads, tokens, head size] queries over any number of keys, with a mask or none."""
+
+
+def standard_kernel(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """Whatever PyTorch takes by itself."""
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def fast_kernel(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """cuDNN's first, which is the fastest on Hopper; PyTorch's other ones where it cannot serve."""
+    order = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+    with sdpa_kernel(order, set_priority=True):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def choose_kernel(device: torch.device) -> Kernel:
+    """The one place that decides; called once, when a model is loaded."""
+    return fast_kernel if device.type == "cuda" else standard_kernel
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None, kernel: Kernel = standard_kernel
+) -> Tensor:
     """Softmax attention of [batch, tokens, width] queries over [batch, keys, width]; scale 1 / sqrt(head size).
 
     `mask` is boolean [queries, keys], True where a query may look.
     """
-    split = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))
-    return F.scaled_dot_product_attention(*split, attn_mask=mask).transpose(1, 2).flatten(2)
+    q, k, v = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))
+    return kernel(q, k, v, mask).transpose(1, 2).flatten(2)
 
 
 class Memory(Protocol):
@@ -54,9 +81,16 @@ class Clip:
 class SinkCache:
     """Keys and values of one stream, for all layers. Renderer thread only.
 
-    Keys are kept before rotation and rotated on the way out, so that a position may change while the key stays.
     A block is opened once; every pass overwrites its slot. The slot's former content is kept until the next block is
-    opened, which is what makes `rewind` possible. Which slot, and what is seen, are integers on the host.
+    opened, which is what makes `rewind` possible. Which slot, what is seen and where it is placed are integers on the
+    host; the device is told by kernels' arguments, so that nobody waits for it.
+
+    Keys are kept rotated, as attention wants them. Where positions are counted inside the window, a block that rolls
+    takes another place each time the oldest leaves: its keys are kept before rotation too, and are rotated afresh when
+    a block is opened. Sinks never move.
+
+    Args:
+        fp8: keep everything in eight bits with scales: half the memory.
     """
 
     def __init__(
@@ -70,66 +104,101 @@ class SinkCache:
         batch: int = 1,
         dtype: torch.dtype = torch.float32,
         device: torch.device | None = None,
+        fp8: bool = False,
     ) -> None:
         self.block = -1
         """The open block, counted from the beginning of the stream; -1 before the first."""
         self.mask = None
-        self._window, self._rope, self._heads = window, rope, heads
-        self._block_tokens = window.block_frames * rope.tokens_per_frame
-        shape = (layers, batch, window.slots * self._block_tokens, width)
-        self._keys = torch.zeros(shape, dtype=dtype, device=device)
-        self._values = torch.zeros(shape, dtype=dtype, device=device)
-        spare = (layers, batch, self._block_tokens, width)
-        self._spare_keys = torch.zeros(spare, dtype=dtype, device=device)
-        self._spare_values = torch.zeros(spare, dtype=dtype, device=device)
-        self._key_positions = rope.rotation([0] * (window.slots * window.block_frames))
-        self._query_positions = rope.rotation([0] * window.block_frames)
-        self._slot_tokens = torch.arange(self._block_tokens, device=device)
+        self._window, self._rope, self._heads, self._layers, self._dtype = window, rope, heads, layers, dtype
+        tokens = self._block_tokens = window.block_frames * rope.tokens_per_frame
+
+        def room(slots: int) -> Room:
+            return Room(layers, batch, slots * tokens, tokens, heads, width, dtype, device)
+
+        self._keys, self._values = (keep(room(window.slots), fp8=fp8) for _ in range(2))
+        self._moving = None if window.absolute else keep(room(window.slots - window.sinks), fp8=fp8)
+        """Keys before rotation, of the slots that roll."""
+        self._placed: list[int | None] = [None] * window.slots
+        """The position that each slot's keys are rotated to, in blocks."""
+        self._placed_before: int | None = None
+        self._own, self._moved = (rope.rotation(range(window.block_frames)) for _ in range(2))
+        self._tokens = torch.arange(tokens, device=device)
+        self._slot_tokens, self._moving_tokens = self._tokens.clone(), self._tokens.clone()
         self._filled = 0
 
     @property
     def queries(self) -> Rotation:
-        return self._query_positions
+        return self._own
+
+    @property
+    def steady(self) -> bool:
+        """Whether the open block sees as many keys as every later one will."""
+        return self.block >= self._window.slots - 1
 
     def open_block(self) -> None:
         """Make room for the next block; the oldest that is no sink leaves when the window is full."""
         self.block += 1
-        start = self._window.slot(self.block) * self._block_tokens
-        self._spare_keys.copy_(self._keys[:, :, start : start + self._block_tokens])
-        self._spare_values.copy_(self._values[:, :, start : start + self._block_tokens])
+        slot = self._window.slot(self.block)
+        for kept, start in self._places(slot):
+            kept.set_aside(start)
+        self._placed_before = self._placed[slot]
         self._place()
 
     def rewind(self) -> None:
         """Forget the open block and bring back what its slot held; once for each `open_block`."""
-        start = self._window.slot(self.block) * self._block_tokens
-        self._keys[:, :, start : start + self._block_tokens] = self._spare_keys
-        self._values[:, :, start : start + self._block_tokens] = self._spare_values
+        slot = self._window.slot(self.block)
+        for kept, start in self._places(slot):
+            kept.bring_back(start)
+        self._placed[slot] = self._placed_before
         self.block -= 1
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        keys, values = self._keys[layer], self._values[layer]
-        keys.index_copy_(1, self._slot_tokens, k.detach().to(keys.dtype))
-        values.index_copy_(1, self._slot_tokens, v.detach().to(values.dtype))
-        keys, values = keys[:, : self._filled], values[:, : self._filled]
+        plain, v = k.to(self._dtype), v.to(self._dtype)
+        k = self._own.apply(plain, self._heads)
+        self._keys.write(layer, self._slot_tokens, k.detach())
+        self._values.write(layer, self._slot_tokens, v.detach())
+        if self._moving is not None and self.block >= self._window.sinks:
+            self._moving.write(layer, self._moving_tokens, plain.detach())
+        keys, values = self._keys.read(layer, 0, self._filled), self._values.read(layer, 0, self._filled)
         if k.requires_grad:  # the past is a constant, the open block is not
-            keys = keys.index_copy(1, self._slot_tokens, k.to(keys.dtype))
-            values = values.index_copy(1, self._slot_tokens, v.to(values.dtype))
-        positions = self._key_positions.first(self._filled)
-        return positions.apply(keys, self._heads), values
+            keys, values = keys.index_copy(1, self._slot_tokens, k), values.index_copy(1, self._slot_tokens, v)
+        return keys, values
+
+    def _places(self, slot: int) -> list[tuple[Kept, int]]:
+        """Where a slot begins in each of the buffers that hold it."""
+        places = [(kept, slot * self._block_tokens) for kept in (self._keys, self._values)]
+        if self._moving is not None and slot >= self._window.sinks:
+            places.append((self._moving, (slot - self._window.sinks) * self._block_tokens))
+        return places
 
     def _place(self) -> None:
-        """Positions of every slot and of the open block, written where the passes read them."""
-        window = self._window
+        """Give the open block its place, and the others theirs where these have changed."""
+        window, frames = self._window, self._window.block_frames
         seen = window.visible(self.block)
-        first = {block: block if window.absolute else rank for rank, block in enumerate(seen)}
-        by_slot = sorted(seen, key=window.slot)
-        frames = [first[b] * window.block_frames + i for b in by_slot for i in range(window.block_frames)]
-        own = first[self.block] * window.block_frames
+        for rank, block in enumerate(seen):
+            slot, position = window.slot(block), block if window.absolute else rank
+            if block < self.block and self._placed[slot] != position:
+                self._move(slot, position)
+            self._placed[slot] = position
+        slot = window.slot(self.block)
+        own = self._placed[slot]
+        assert own is not None
+        self._rope.place(self._own, own * frames, frames)
+        torch.add(self._tokens, slot * self._block_tokens, out=self._slot_tokens)
+        if slot >= window.sinks:
+            torch.add(self._tokens, (slot - window.sinks) * self._block_tokens, out=self._moving_tokens)
         self._filled = len(seen) * self._block_tokens
-        self._key_positions.first(self._filled).copy_(self._rope.rotation(frames))
-        self._query_positions.copy_(self._rope.rotation(range(own, own + window.block_frames)))
-        start = window.slot(self.block) * self._block_tokens
-        self._slot_tokens.copy_(torch.arange(start, start + self._block_tokens))
+
+    def _move(self, slot: int, position: int) -> None:
+        """Rotate a slot's keys afresh, for a new position."""
+        assert self._moving is not None, "absolute positions never change"
+        frames, tokens = self._window.block_frames, self._block_tokens
+        self._rope.place(self._moved, position * frames, frames)
+        start = (slot - self._window.sinks) * tokens
+        index = self._tokens + slot * tokens
+        for layer in range(self._layers):
+            plain = self._moving.read(layer, start, start + tokens)
+            self._keys.write(layer, index, self._moved.apply(plain, self._heads))
 
 
 def block_causal_mask(blocks: int, block_tokens: int, *, local_blocks: int | None = None) -> Tensor:

@@ -39,15 +39,6 @@ class Rotation:
         cos, sin = self.cos[:, None], self.sin[:, None]
         return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(2).to(x.dtype)
 
-    def first(self, tokens: int) -> Rotation:
-        """The angles of the first tokens; a view."""
-        return Rotation(self.cos[:tokens], self.sin[:tokens])
-
-    def copy_(self, other: Rotation) -> None:
-        """Take the other's angles in place, so that a captured graph sees them."""
-        self.cos.copy_(other.cos)
-        self.sin.copy_(other.sin)
-
 
 class Rope:
     """Angles for any list of latent frames on a fixed token grid.
@@ -62,22 +53,33 @@ class Rope:
         time, height, width = axis_split(head_dim)
         self.tokens_per_frame = rows * columns
         self._device = device
-        self._time_frequencies = _frequencies(time, theta)
+        self._time_frequencies = _frequencies(time, theta).to(device)
         row_angles = torch.outer(torch.arange(rows, dtype=torch.float64), _frequencies(height, theta))
         column_angles = torch.outer(torch.arange(columns, dtype=torch.float64), _frequencies(width, theta))
         plane = (
             row_angles[:, None].expand(-1, columns, -1).flatten(0, 1),
             column_angles[None].expand(rows, -1, -1).flatten(0, 1),
         )
-        self._plane = torch.cat(plane, dim=-1)  # [rows * columns, pairs of height and width]
+        self._plane = torch.cat(plane, dim=-1).to(device)  # [rows * columns, pairs of height and width]
 
     def rotation(self, frames: Sequence[int]) -> Rotation:
         """Angles of all tokens of these latent frames, in the order given, frame-major."""
-        time = torch.outer(torch.tensor(list(frames), dtype=torch.float64), self._time_frequencies)
-        time = time[:, None].expand(-1, self.tokens_per_frame, -1)
+        where = torch.tensor(list(frames), dtype=torch.float64, device=self._device)
+        time = torch.outer(where, self._time_frequencies)[:, None].expand(-1, self.tokens_per_frame, -1)
         plane = self._plane[None].expand(len(frames), -1, -1)
         angles = torch.cat((time, plane), dim=-1).flatten(0, 1)
-        return Rotation(angles.cos().float().to(self._device), angles.sin().float().to(self._device))
+        return Rotation(angles.cos().float(), angles.sin().float())
+
+    def place(self, rotation: Rotation, first: int, frames: int) -> None:
+        """Turn all tokens of `rotation` into those of consecutive frames from `first` on, in place.
+
+        Nothing comes from the host but an integer, so that nobody waits for a device.
+        """
+        where = torch.arange(first, first + frames, dtype=torch.float64, device=self._device)
+        angles = torch.outer(where, self._time_frequencies)
+        pairs = angles.shape[1]
+        for table, values in ((rotation.cos, angles.cos()), (rotation.sin, angles.sin())):
+            table[:, :pairs].unflatten(0, (frames, -1)).copy_(values[:, None])
 
 
 def _frequencies(channels: int, theta: float) -> Tensor:

@@ -42,10 +42,11 @@ def denoise(
     clean = x
     for step in range(last + 1):
         with torch.no_grad() if grad_step is not None and step < grad_step else nullcontext():
-            clean = x - schedule.sigmas[step] * flow(x, schedule.timesteps[step])
+            velocity = flow(x, schedule.timesteps[step])
+            clean = (x.float() - schedule.sigmas[step] * velocity.float()).to(x.dtype)
         if step < last:
             sigma = schedule.sigmas[step + 1]
-            x = _held((1 - sigma) * clean + sigma * draw(), first)
+            x = _held(((1 - sigma) * clean.float() + sigma * draw().float()).to(x.dtype), first)
     return _held(clean, first)
 
 

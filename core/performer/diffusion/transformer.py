@@ -11,16 +11,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.performer.diffusion.attention import Memory, attend
+from core.performer.diffusion.attention import Kernel, Memory, attend, standard_kernel
 from core.performer.diffusion.rope import Rope
 from core.performer.diffusion.sizes import FRAMES_PER_LATENT, Sizes
 
 
 @dataclass(frozen=True, eq=False)
 class TextKeys:
-    """Keys and values of the text for every layer; they depend on nothing else, so they are made once a stream."""
+    """Keys and values of the text for every layer; they depend on nothing else, so they are made once a prompt."""
 
     layers: tuple[tuple[Tensor, Tensor], ...]
+
+    def copy_(self, other: TextKeys) -> None:
+        """Take the other's in place, so that whoever has captured these sees them."""
+        for kept, given in zip(self.layers, other.layers, strict=True):
+            for mine, theirs in zip(kept, given, strict=True):
+                mine.copy_(theirs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +35,16 @@ class Condition:
 
     text: TextKeys
     audio: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What the timesteps say to every layer and to the head; made once for timesteps that come again."""
+
+    layers: tuple[Tensor, ...]
+    """For each layer [batch, frames, 6, dim]: shift, scale, gate of attention, then of the feed-forward."""
+    head: Tensor
+    """[batch, frames, 2, dim]: shift, scale."""
 
 
 class RMSNorm(nn.Module):
@@ -45,55 +61,55 @@ class RMSNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """The projections of self- and cross-attention."""
+    """The projections of self- and cross-attention, by the checkpoint's names."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, kernel: Kernel) -> None:
         super().__init__()
-        self.heads = sizes.heads
+        self.heads, self.kernel = sizes.heads, kernel
         self.q, self.k, self.v, self.o = (nn.Linear(sizes.dim, sizes.dim) for _ in range(4))
         self.norm_q = RMSNorm(sizes.dim, sizes.eps)
         self.norm_k = RMSNorm(sizes.dim, sizes.eps)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys, values of the same tokens."""
+        return self.norm_q(self.q(x)), *self.keys(x)
 
     def keys(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.norm_k(self.k(x)), self.v(x)
 
     def to_itself(self, x: Tensor, layer: int, memory: Memory) -> Tensor:
-        q = memory.queries.apply(self.norm_q(self.q(x)), self.heads)
-        k, v = memory.extend(layer, *self.keys(x))
-        return self.o(attend(q, k, v, self.heads, memory.mask))
+        q, k, v = self.project(x)
+        q = memory.queries.apply(q, self.heads)
+        k, v = memory.extend(layer, k, v)
+        return self.o(attend(q, k, v, self.heads, memory.mask, self.kernel))
 
     def to_text(self, x: Tensor, keys: tuple[Tensor, Tensor]) -> Tensor:
-        return self.o(attend(self.norm_q(self.q(x)), *keys, self.heads))
+        return self.o(attend(self.norm_q(self.q(x)), *keys, self.heads, kernel=self.kernel))
 
 
 class Block(nn.Module):
     """Self-attention, text, feed-forward; shift, scale and gate come from each latent frame's timestep."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, kernel: Kernel) -> None:
         super().__init__()
         self.eps = sizes.eps
         self.modulation = nn.Parameter(torch.randn(1, 6, sizes.dim) / sizes.dim**0.5)
-        self.self_attn = Attention(sizes)
-        self.cross_attn = Attention(sizes)
+        self.self_attn = Attention(sizes, kernel)
+        self.cross_attn = Attention(sizes, kernel)
         self.norm3 = nn.LayerNorm(sizes.dim, eps=sizes.eps)
         self.ffn = nn.Sequential(
             nn.Linear(sizes.dim, sizes.ffn_dim), nn.GELU(approximate="tanh"), nn.Linear(sizes.ffn_dim, sizes.dim)
         )
 
-    def modulations(self, m: Tensor) -> tuple[Tensor, ...]:
-        """[batch, tokens, 6, dim] -> shift, scale, gate of attention, then of the feed-forward."""
-        return (m + self.modulation).unbind(2)
-
-    def forward(self, x: Tensor, m: Tensor, layer: int, memory: Memory, text: tuple[Tensor, Tensor]) -> Tensor:
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulations(m)
-        x = x + gate1 * self.self_attn.to_itself(_modulated(x, shift1, scale1, self.eps), layer, memory)
+    def forward(self, x: Tensor, moment: Tensor, layer: int, memory: Memory, text: tuple[Tensor, Tensor]) -> Tensor:
+        shift1, scale1, gate1, shift2, scale2, gate2 = moment.unbind(2)
+        x = _gated(x, gate1, self.self_attn.to_itself(_modulated(x, shift1, scale1, self.eps), layer, memory))
         x = x + self.cross_attn.to_text(self.norm3(x), text)
-        return x + gate2 * self.ffn(_modulated(x, shift2, scale2, self.eps))
+        return _gated(x, gate2, self.ffn(_modulated(x, shift2, scale2, self.eps)))
 
-    def remember(self, x: Tensor, m: Tensor, layer: int, memory: Memory) -> None:
+    def remember(self, x: Tensor, moment: Tensor, layer: int, memory: Memory) -> None:
         """Put the keys into the memory and stop there."""
-        shift, scale = self.modulations(m)[:2]
-        memory.extend(layer, *self.self_attn.keys(_modulated(x, shift, scale, self.eps)))
+        memory.extend(layer, *self.self_attn.keys(_modulated(x, moment[:, :, 0], moment[:, :, 1], self.eps)))
 
 
 class Head(nn.Module):
@@ -105,9 +121,8 @@ class Head(nn.Module):
         self.modulation = nn.Parameter(torch.randn(1, 2, sizes.dim) / sizes.dim**0.5)
         self.head = nn.Linear(sizes.dim, sizes.latent_channels * sizes.patch_size)
 
-    def forward(self, x: Tensor, e: Tensor) -> Tensor:
-        shift, scale = (e[:, :, None] + self.modulation).unbind(2)
-        return self.head(_modulated(x, shift, scale, self.eps))
+    def forward(self, x: Tensor, moment: Tensor) -> Tensor:
+        return self.head(_modulated(x, moment[:, :, 0], moment[:, :, 1], self.eps))
 
 
 class AudioPack(nn.Module):
@@ -126,7 +141,7 @@ class AudioPack(nn.Module):
 class Transformer(nn.Module):
     """Flow (noise - clean) of a few latent frames, given what came before."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, kernel: Kernel = standard_kernel) -> None:
         super().__init__()
         self.sizes = sizes
         dim = sizes.dim
@@ -136,7 +151,7 @@ class Transformer(nn.Module):
         )
         self.time_embedding = nn.Sequential(nn.Linear(sizes.freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
-        self.blocks = nn.ModuleList(Block(sizes) for _ in range(sizes.layers))
+        self.blocks = nn.ModuleList(Block(sizes, kernel) for _ in range(sizes.layers))
         self.head = Head(sizes)
         self.audio_proj = AudioPack(sizes)
         self.audio_cond_projs = nn.ModuleList(nn.Linear(sizes.audio_hidden, dim) for _ in sizes.audio_layers)
@@ -151,24 +166,38 @@ class Transformer(nn.Module):
         Returns:
             [batch, frames, latent_channels, h, w].
         """
-        tokens, e, m = self._begin(x, timesteps)
-        per_frame = tokens.shape[1] // x.shape[1]
-        for layer, block in enumerate(self.blocks):
-            tokens = self._listen(tokens, layer, condition.audio, per_frame)
-            tokens = block(tokens, m, layer, memory, condition.text.layers[layer])
-        return self._unpatch(self.head(tokens, e), x.shape[-2:])
+        return self.flow_at(self.moment(timesteps), x, condition, memory)
 
     def remember(self, x: Tensor, timesteps: Tensor, condition: Condition, memory: Memory) -> None:
         """The same pass for the sake of its keys: everything after the last layer's is left out."""
-        tokens, _, m = self._begin(x, timesteps)
-        per_frame = tokens.shape[1] // x.shape[1]
+        self.remember_at(self.moment(timesteps), x, condition, memory)
+
+    def moment(self, timesteps: Tensor) -> Moment:
+        """What the timesteps [batch, frames] say to the layers."""
+        features = timestep_features(timesteps, self.sizes.freq_dim).to(self.head.modulation.dtype)
+        e = self.time_embedding(features)
+        m = self.time_projection(e).unflatten(-1, (6, -1))
+        layers = tuple(m + block.modulation for block in self.blocks)  # type: ignore[operator]  # ModuleList forgets the class
+        return Moment(layers, e[:, :, None] + self.head.modulation)
+
+    def flow_at(self, moment: Moment, x: Tensor, condition: Condition, memory: Memory) -> Tensor:
+        """`forward` for timesteps that come again and again."""
+        tokens = self._tokens(x)
+        for layer, block in enumerate(self.blocks):
+            tokens = self._listen(tokens, layer, condition.audio)
+            tokens = block(tokens, moment.layers[layer], layer, memory, condition.text.layers[layer])
+        return self._unpatch(self.head(tokens, moment.head), x.shape[-2:])
+
+    def remember_at(self, moment: Moment, x: Tensor, condition: Condition, memory: Memory) -> None:
+        """`remember` for timesteps that come again and again."""
+        tokens = self._tokens(x)
         last = len(self.blocks) - 1
         for layer, block in enumerate(self.blocks):
-            tokens = self._listen(tokens, layer, condition.audio, per_frame)
+            tokens = self._listen(tokens, layer, condition.audio)
             if layer < last:
-                tokens = block(tokens, m, layer, memory, condition.text.layers[layer])
+                tokens = block(tokens, moment.layers[layer], layer, memory, condition.text.layers[layer])
             else:
-                block.remember(tokens, m, layer, memory)  # type: ignore[operator]  # ModuleList forgets the class
+                block.remember(tokens, moment.layers[layer], layer, memory)  # type: ignore[operator]  # as above
 
     def text_keys(self, text: Tensor) -> TextKeys:
         """[batch, rows, text_dim] -> keys and values for every layer. All rows count, empty ones too."""
@@ -185,19 +214,15 @@ class Transformer(nn.Module):
         _, rows, columns = self.sizes.patch
         return Rope(self.sizes.head_dim, latent_height // rows, latent_width // columns, device)
 
-    def _begin(self, x: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens [b, n, dim], time embedding [b, n, dim], modulations [b, n, 6, dim]; a frame's tokens share them."""
-        tokens = self.patch_embedding(x.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # [b, f, tokens, dim]
-        per_frame = tokens.shape[2]
-        e = self.time_embedding(timestep_features(timesteps, self.sizes.freq_dim).to(x.dtype))
-        m = self.time_projection(e).unflatten(-1, (6, -1))
-        return tokens.flatten(1, 2), e.repeat_interleave(per_frame, 1), m.repeat_interleave(per_frame, 1)
+    def _tokens(self, x: Tensor) -> Tensor:
+        """[batch, frames * rows * columns, dim], frame-major."""
+        return self.patch_embedding(x.transpose(1, 2)).flatten(2).transpose(1, 2)
 
-    def _listen(self, tokens: Tensor, layer: int, audio: Tensor, per_frame: int) -> Tensor:
+    def _listen(self, tokens: Tensor, layer: int, audio: Tensor) -> Tensor:
         if layer not in self.sizes.audio_layers:
             return tokens
         term = audio[self.sizes.audio_layers.index(layer)]
-        return (tokens.unflatten(1, (-1, per_frame)) + term[:, :, None]).flatten(1, 2)
+        return (_by_frame(tokens, term) + term[:, :, None]).flatten(1, 2)
 
     def _unpatch(self, y: Tensor, plane: torch.Size) -> Tensor:
         """[b, tokens, dy * dx * c] -> [b, frames, c, h, w]; the channel runs fastest."""
@@ -215,5 +240,15 @@ def timestep_features(timesteps: Tensor, width: int) -> Tensor:
     return torch.cat((angles.cos(), angles.sin()), dim=-1).float()
 
 
+def _by_frame(x: Tensor, per_frame: Tensor) -> Tensor:
+    """[batch, tokens, dim] -> [batch, frames, tokens of a frame, dim], for what is said frame by frame."""
+    return x.unflatten(1, (per_frame.shape[1], -1))
+
+
 def _modulated(x: Tensor, shift: Tensor, scale: Tensor, eps: float) -> Tensor:
-    return F.layer_norm(x, x.shape[-1:], eps=eps) * (1 + scale) + shift
+    normed = _by_frame(F.layer_norm(x, x.shape[-1:], eps=eps), shift)
+    return (normed * (1 + scale[:, :, None]) + shift[:, :, None]).flatten(1, 2)
+
+
+def _gated(x: Tensor, gate: Tensor, change: Tensor) -> Tensor:
+    return x + (_by_frame(change, gate) * gate[:, :, None]).flatten(1, 2)

@@ -6,20 +6,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QWidget
 
-from app.background import run_in_background
 from app.card import label
 from app.sheet import Sheet, column, title_row
+from app.shown_picture import ShownPicture
 from app.theme import font, glass, px, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from core.errors import LiveTalkError
-    from core.media import Pixels
 
 Box = tuple[float, float, float, float]
 _AROUND = 0.12
@@ -48,39 +45,27 @@ class FaceChoice(Sheet):
         self.frame.setLayout(inside)
         inside.addLayout(title_row(self, self.tr("Choose a face")))
         inside.addWidget(label(self.tr("This picture shows several people. Who is it?"), "supporting", wrap=True))
-        self.picture = FacePicture(boxes)
+        self.picture = FacePicture(path, boxes)
         self.picture.chosen.connect(self._choose)
         inside.addWidget(self.picture, 1)
         self.picture.frames[0].setFocus(Qt.FocusReason.OtherFocusReason)
-        run_in_background(self, partial(_read, path), self.picture.show_picture, _raise_again)
 
     def _choose(self, face: int) -> None:
         self.chosen.emit(face)
         self.accept()
 
 
-class FacePicture(QWidget):
-    """The picture, as large as there is room, under one button for each face. Arrows walk, digits choose."""
+class FacePicture(ShownPicture):
+    """The picture under one button for each face. Arrows walk, digits choose."""
 
     chosen = Signal(int)
 
-    def __init__(self, boxes: Sequence[Box]) -> None:
-        super().__init__()
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+    def __init__(self, path: Path, boxes: Sequence[Box]) -> None:
+        super().__init__(path)
         self._boxes = list(boxes)
-        self._picture = QImage()
         self.frames = [FaceFrame(index, len(self._boxes), self) for index in range(len(self._boxes))]
         for index, frame in enumerate(self.frames):
             frame.clicked.connect(partial(self.chosen.emit, index))
-
-    def show_picture(self, picture: QImage) -> None:
-        self._picture = picture
-        self._place()
-        self.update()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._place()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Keys that the frames leave to it."""
@@ -94,28 +79,11 @@ class FacePicture(QWidget):
         else:
             super().keyPressEvent(event)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        if not self._picture.isNull():
-            painter = QPainter(self)
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(self._shown(), self._picture)
-
-    def _shown(self) -> QRectF:
-        """Where the picture lies: whole, in the middle."""
-        size = self._picture.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
-        return QRectF(
-            (self.width() - size.width()) / 2, (self.height() - size.height()) / 2, size.width(), size.height()
-        )
-
-    def _place(self) -> None:
-        if self._picture.isNull():
-            return
-        shown = self._shown()
-        scale = shown.width() / self._picture.width()
+    def lay_out(self) -> None:
         for frame, (left, top, right, bottom) in zip(self.frames, self._boxes, strict=True):
             more = _AROUND * (bottom - top)
-            corner = shown.topLeft() + QPointF(left - more, top - more) * scale
-            size = QSize(round((right - left + 2 * more) * scale), round((bottom - top + 2 * more) * scale))
+            corner = self.on_screen(QPointF(left - more, top - more))
+            size = QSize(round((right - left + 2 * more) * self.scale), round((bottom - top + 2 * more) * self.scale))
             frame.setGeometry(QRect(corner.toPoint(), size.expandedTo(QSize(px(36), px(36)))) & self.rect())
             frame.show()
 
@@ -156,15 +124,3 @@ class FaceFrame(QAbstractButton):
         painter.setPen(QColor(tokens().on_accent if marked else glass().text))
         painter.setFont(font(14, 600))
         painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, str(self._number))
-
-
-def _read(path: Path) -> QImage:
-    from core.parts import portrait
-
-    pixels: Pixels = portrait(str(path))
-    height, width = pixels.shape[:2]
-    return QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
-
-
-def _raise_again(error: LiveTalkError) -> None:
-    raise error

@@ -13,15 +13,16 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWi
 
 from app.background import run_in_background
 from app.card import Card, label
-from app.face_choice import FaceChoice
-from app.gallery_cards import COLUMNS, GAP, OpenCard, PortraitCard, Refusal, Removed
+from app.gallery_cards import COLUMNS, GAP, OpenCard, PortraitCard, Refusal, Remark
+from app.messages import picture_question
 from app.open_picture import open_picture
+from app.pictures import ask_about
 from app.sheet import Sheet, title_row
-from core.errors import SeveralFaces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from app.pictures import Check
     from core.errors import LiveTalkError
 
 
@@ -40,8 +41,7 @@ class GallerySheet(Sheet):
         portraits: shipped ones as (key, name, path).
         recent: pictures used before, newest first.
         current: key or path of the one in use.
-        check: called with a path, and with the index of a face where the person chose one; raises `PerformerError` for
-            a picture that cannot serve, `SeveralFaces` where there is a choice. Pool thread.
+        check: looks at a picture of the person's own.
     """
 
     chosen = Signal(str)
@@ -54,7 +54,7 @@ class GallerySheet(Sheet):
         recent: Sequence[Path],
         current: str,
         parent: QWidget,
-        check: Callable[..., None],
+        check: Check,
         reduce_motion: bool = False,
     ) -> None:
         super().__init__(parent, "", QSize(842, 716), reduce_motion)
@@ -72,10 +72,10 @@ class GallerySheet(Sheet):
         self._own_cards = [self._own_card(path) for path in self._recent]
         self.refusal = Refusal()
         self.refusal.another.clicked.connect(self.choose_file)
-        self.refusal.choose.clicked.connect(self.choose_face)
-        self._faces: tuple[Path, list[tuple[float, float, float, float]]] | None = None
-        self.removal = Removed()
-        self.removal.undo.clicked.connect(self._restore)
+        self.refusal.ask.clicked.connect(self.ask)
+        self._refused: tuple[Path, LiveTalkError] | None = None
+        self.remark = Remark()
+        self.remark.undo.clicked.connect(self._restore)
         self._grid = QGridLayout()
         self._lay_out()
         self._fill_grid()
@@ -99,17 +99,22 @@ class GallerySheet(Sheet):
             card = self._own_card(path)
             self._own_cards.insert(0, card)
             self._fill_grid()
-        elif card.checking:
+        self._look(card, face)
+
+    def _look(self, card: PortraitCard, face: int | None = None, *, anew: bool = False) -> None:
+        """Check the picture of a card; `anew` asks about it as if nothing had been said of it."""
+        if card.checking:
             return
         self._tries += 1
         self.refusal.hide()
+        self.remark.hide()
         card.show_checking(True)
-        check = self._check
+        check, path = self._check, card.path
         run_in_background(
             self,
-            lambda: check(path) if face is None else check(path, face),
-            partial(self._fit, self._tries, card),
-            partial(self._refuse, self._tries, card),
+            lambda: check(path, face, anew=anew),
+            partial(self._nothing_to_ask if anew else self._fit, self._tries, card),
+            partial(self._question if anew else self._refuse, self._tries, card),
         )
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -145,7 +150,7 @@ class GallerySheet(Sheet):
         column.setSpacing(GAP)
         self._grid.setSpacing(GAP)
         column.addLayout(self._grid)
-        column.addWidget(self.removal)
+        column.addWidget(self.remark)
         column.addWidget(self.refusal)
         column.addStretch(1)
         scroll = QScrollArea()
@@ -193,6 +198,7 @@ class GallerySheet(Sheet):
         card.clicked.connect(partial(self.try_picture, path))
         if path in self._recent:
             card.offer_removal(partial(self._remove, card))
+            card.offer_another_face(partial(self._look, card, anew=True))
         return card
 
     def _choose(self, key: str) -> None:
@@ -213,20 +219,39 @@ class GallerySheet(Sheet):
             card.deleteLater()
             self._fill_grid()
         if number == self._tries:
+            self._refused = (card.path, error)
             self.refusal.show_error(card.path, error)
-            self._faces = (card.path, error.boxes) if isinstance(error, SeveralFaces) else None
-            self.refusal.choose.setVisible(self._faces is not None)
             self._page.adjustSize()
             self._scroll.ensureWidgetVisible(self.refusal)
 
-    def choose_face(self) -> None:
-        """Ask which of the people in the refused picture it is."""
-        if self._faces is None:
+    def ask(self) -> None:
+        """Ask what only a person can say of the refused picture."""
+        if self._refused is not None:
+            path, error = self._refused
+            ask_about(
+                path,
+                error,
+                self,
+                self._check,
+                fit=lambda: self._choose(str(path)),
+                chosen=lambda face: self.try_picture(path, face),
+                reduce_motion=self._reduce_motion,
+            )
+
+    def _question(self, number: int, card: PortraitCard, error: LiveTalkError) -> None:
+        """The person wants another face, and there is something to ask."""
+        if picture_question(error) is None:
+            self._refuse(number, card, error)
             return
-        path, boxes = self._faces
-        sheet = FaceChoice(path, boxes, self, self._reduce_motion)
-        sheet.chosen.connect(lambda face: self.try_picture(path, face))
-        sheet.open()
+        card.show_checking(False)
+        if number == self._tries:
+            self._refused = (card.path, error)
+            self.ask()
+
+    def _nothing_to_ask(self, number: int, card: PortraitCard, _: None) -> None:
+        card.show_checking(False)
+        if number == self._tries:
+            self.remark.show_words(self.tr("{} shows one face only.").format(card.path.name))
 
     def _remove(self, card: PortraitCard) -> None:
         place = self._recent.index(card.path)
@@ -240,7 +265,7 @@ class GallerySheet(Sheet):
         self._fill_grid()
         if had_focus:
             self.cards[min(index, len(self.cards) - 1)].setFocus(Qt.FocusReason.OtherFocusReason)
-        self.removal.show_name(card.path.name)
+        self.remark.show_removed(card.path.name)
         self.removed.emit(str(card.path))
 
     def _restore(self) -> None:
@@ -254,7 +279,7 @@ class GallerySheet(Sheet):
         self._fill_grid()
         card.show()
         card.setFocus(Qt.FocusReason.OtherFocusReason)
-        self.removal.hide()
+        self.remark.hide()
         self.restored.emit(str(path), place)
 
     def _focus_current(self) -> None:

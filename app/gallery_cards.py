@@ -12,6 +12,7 @@ from app.card import Card, label
 from app.elided import ElidedLabel
 from app.form import button
 from app.icons import icon
+from app.messages import picture_question
 from app.sheet import tool_button
 from app.theme import px, restyle
 from app.thumbnails import Thumbnail
@@ -37,6 +38,7 @@ class PortraitCard(Card):
         self.checking = False
         self._origin = origin
         self._remove: Callable[[], None] | None = None
+        self._ask_again: Callable[[], None] | None = None
         self._thumbnail = Thumbnail(path, _PICTURE, reduce_motion)
         self._state = label("", "small", "ok")
         self._line = ElidedLabel(origin, "small")
@@ -77,6 +79,10 @@ class PortraitCard(Card):
         """Delete and the context menu call `remove`."""
         self._remove = remove
 
+    def offer_another_face(self, ask_again: Callable[[], None]) -> None:
+        """The context menu calls `ask_again`."""
+        self._ask_again = ask_again
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if self._remove is not None and event.matches(QKeySequence.StandardKey.Delete):
             self._remove()
@@ -87,6 +93,8 @@ class PortraitCard(Card):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction(self.tr("Use this picture"), self.click)
+        if self._ask_again is not None:
+            menu.addAction(icon("person"), self.tr("Choose another face…"), self._ask_again)
         if self._remove is not None:
             menu.addAction(icon("trash"), self.tr("Remove from this list"), self._remove)
         menu.popup(event.globalPos())
@@ -129,8 +137,7 @@ class Refusal(QFrame):
         super().__init__()
         self.setProperty("role", "card")
         self.setProperty("tone", "danger")
-        self.choose = button(self.tr("Choose a face…"), "primary")
-        self.choose.hide()
+        self.ask = button("", "primary")
         self.another = button(self.tr("Try another…"))
         close = tool_button("close", self.tr("Dismiss"))
         close.clicked.connect(self.hide)
@@ -155,7 +162,7 @@ class Refusal(QFrame):
         row.setSpacing(14)
         row.addLayout(self._picture)
         row.addLayout(words, 1)
-        row.addWidget(self.choose)
+        row.addWidget(self.ask)
         row.addWidget(self.another)
         row.addWidget(close)
         self.hide()
@@ -175,14 +182,17 @@ class Refusal(QFrame):
         self._picture.addWidget(shown)
         self._title.setText(error.title)
         self._advice.setText(error.advice)
+        question = picture_question(error)
+        self.ask.setVisible(question is not None)
+        self.ask.setText(question.words if question else "")
         self.show()
         event = QAccessibleAnnouncementEvent(self, self.words)
         event.setPoliteness(QAccessible.AnnouncementPoliteness.Assertive)
         QAccessible.updateAccessibility(event)
 
 
-class Removed(QFrame):
-    """Says what was taken off the list, with the button that takes that back."""
+class Remark(QFrame):
+    """One line about what was done: what was taken off the list, with the button that takes that back, or words."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -195,8 +205,19 @@ class Removed(QFrame):
         row.addWidget(self.undo)
         self.hide()
 
-    def show_name(self, name: str) -> None:
-        words = self.tr("{} was removed from this list. The file is untouched.").format(name)
+    @property
+    def words(self) -> str:
+        return self._words.text()
+
+    def show_removed(self, name: str) -> None:
+        self.undo.show()
+        self._say(self.tr("{} was removed from this list. The file is untouched.").format(name))
+
+    def show_words(self, words: str) -> None:
+        self.undo.hide()
+        self._say(words)
+
+    def _say(self, words: str) -> None:
         self._words.setText(words)
         self.show()
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))

@@ -37,6 +37,7 @@ from app.host import Host
 from app.keys import KeyStore, Place, system_keyring
 from app.main_window import MainWindow
 from app.messages import Action
+from app.pictures import Pictures
 from app.reporter import Reporter
 from app.settings_keeper import SettingsKeeper
 from app.sheets import Sheets
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.engine import Engine
+    from app.point_picture import Points
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +139,8 @@ class Program(QObject):
         self._reporter = Reporter(self.window)
         self._emit = bridge(self._reporter.receive, self)
         self.host = Host(self._open_session, self)
-        self._sheets = Sheets(self.window, self._keys, self._check_picture, self._key_changed, VERSION)
+        pictures = Pictures(self.window, self._check_picture)
+        self._sheets = Sheets(self.window, self._keys, pictures, self._check_picture, self._key_changed, VERSION)
         self._first_run = FirstRun(self.window)
         self._greet = not in_force.window.greeted
         self._keyring_missed = False
@@ -244,15 +247,19 @@ class Program(QObject):
         elif action in (Action.CHECK_MICROPHONE, Action.CHECK_LOUDSPEAKER, Action.RESTART):
             self._reopen()
 
-    def _check_picture(self, path: Path, face: int | None = None) -> None:
-        """Pool thread: whether a picture can serve, or this one of the faces in it."""
+    def _check_picture(
+        self, path: Path, face: int | None = None, points: Points | None = None, *, anew: bool = False
+    ) -> None:
+        """`app.pictures.Check`, by the performer that runs; whatever serves where none does."""
         from core.parts import portrait
+        from core.performer.portrait.five_points import FivePoints
 
         engine = self.window.engine
-        if engine is not None:
-            performer = engine.renderer.performer.result()  # pyright: ignore[reportAttributeAccessIssue] - asked of the Session itself
-            picture = portrait(str(path))
-            performer.prepare(picture) if face is None else performer.prepare(picture, face)
+        if engine is None:
+            return
+        said = {"face": face, "points": points and FivePoints(*points), "anew": anew or None}
+        performer = engine.renderer.performer.result()  # pyright: ignore[reportAttributeAccessIssue] - asked of the Session itself
+        performer.prepare(portrait(str(path)), **{name: value for name, value in said.items() if value is not None})
 
     def _read_settings(self) -> tuple[Settings, SettingsError | None, Path | None]:
         """Settings, the trouble in reading them, and the file to keep changes in: none where it must not be touched."""

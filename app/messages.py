@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
 from app.noop import QT_TRANSLATE_NOOP
-from core.errors import Problem
+from core.errors import NoFace, Problem, SeveralFaces
+from core.events import Failed
 
 if TYPE_CHECKING:
-    from core.events import Crashed, Failed, RecordingSaved
+    from core.errors import LiveTalkError
+    from core.events import Crashed, RecordingSaved
 
 
 class Action(enum.Enum):
@@ -25,6 +27,8 @@ class Action(enum.Enum):
     CHECK_LOUDSPEAKER = "check_loudspeaker"
     CHANGE_DEVICE = "change_device"
     OPEN_IMAGE = "open_image"
+    CHOOSE_FACE = "choose_face"
+    PLACE_POINTS = "place_points"
     CHOOSE_FOLDER = "choose_folder"
     SHOW_FILE = "show_file"
     RESTART = "restart"
@@ -58,6 +62,8 @@ _HERE = Offer(QT_TRANSLATE_NOOP("Message", "Answer from this computer"), Action.
 _OPEN_SETTINGS = Offer(QT_TRANSLATE_NOOP("Message", "Open settings"), Action.OPEN_SETTINGS)
 _SETTINGS = Offer(QT_TRANSLATE_NOOP("Message", "Settings…"), Action.OPEN_SETTINGS)
 _TRY_ANOTHER = Offer(QT_TRANSLATE_NOOP("Message", "Try another…"), Action.OPEN_IMAGE)
+_CHOOSE_FACE = Offer(QT_TRANSLATE_NOOP("Message", "Choose a face…"), Action.CHOOSE_FACE)
+_PLACE_POINTS = Offer(QT_TRANSLATE_NOOP("Message", "Place the points…"), Action.PLACE_POINTS)
 _SHOW_FILE = Offer(QT_TRANSLATE_NOOP("Message", "Show file"), Action.SHOW_FILE)
 _FOLDER = Offer(QT_TRANSLATE_NOOP("Message", "Choose another folder…"), Action.CHOOSE_FOLDER)
 _OK = Offer(QT_TRANSLATE_NOOP("Message", "OK"), Action.CLOSE)
@@ -111,10 +117,24 @@ def message_for(failed: Failed, avatar: str = "") -> Message:
     known = _OFFERS.get(failed.problem, (_OK,))
     if failed.problem is Problem.UNEXPECTED and failed.turn is not None:
         known = (_RETRY,)
-    offers = tuple(Offer(tr("Message", offer.words), offer.action) for offer in known)
+    offers = tuple(_translated(offer) for offer in known)
     grave = failed.problem not in _NOT_GRAVE
     lasting = failed.problem not in _MOMENTARY
     return Message(failed.problem, failed.title, advice, offers, failed.detail, grave, lasting)
+
+
+def picture_question(error: LiveTalkError) -> Offer | None:
+    """The button by which a person may say what a refused picture does not show by itself."""
+    if isinstance(error, SeveralFaces):
+        return _translated(_CHOOSE_FACE)
+    return _translated(_PLACE_POINTS) if isinstance(error, NoFace) else None
+
+
+def picture_refused(error: LiveTalkError) -> Message:
+    """Words and buttons for a picture of the person's own that cannot serve as it is."""
+    message = message_for(Failed.of(error))
+    asked = picture_question(error)
+    return replace(message, offers=(asked, *message.offers)) if asked else message
 
 
 def leaves_unanswered(failed: Failed) -> bool:
@@ -155,3 +175,7 @@ def spoken_length(seconds: float) -> str:
     if minutes:
         return tr("Message", "{minutes} min {seconds} s").format(minutes=minutes, seconds=rest)
     return tr("Message", "{seconds} s").format(seconds=rest)
+
+
+def _translated(offer: Offer) -> Offer:
+    return Offer(QCoreApplication.translate("Message", offer.words), offer.action)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from app.keys import KeyStore
     from app.main_window import MainWindow
+    from app.pictures import Check, Pictures
     from app.sheet import Sheet
 
 RECENT = 12
@@ -24,7 +25,8 @@ class Sheets(QObject):
     """At most one sheet is open. Sheets are imported when they are first asked for.
 
     Args:
-        check: as `GallerySheet` calls it.
+        pictures: what the person chooses in the gallery goes there.
+        check: looks at a picture of the person's own.
         key_changed: the endpoint's key is another one.
     """
 
@@ -32,13 +34,15 @@ class Sheets(QObject):
         self,
         window: MainWindow,
         keys: KeyStore,
-        check: Callable[..., None],
+        pictures: Pictures,
+        check: Check,
         key_changed: Callable[[], None],
         version: str,
     ) -> None:
         super().__init__(window)
         self._window = window
         self._keys = keys
+        self._pictures = pictures
         self._check = check
         self._key_changed = key_changed
         self._version = version
@@ -92,7 +96,7 @@ class Sheets(QObject):
             self._check,
             window.settings.window.reduce_motion,
         )
-        sheet.chosen.connect(window.use_picture)
+        sheet.chosen.connect(self._pictures.use)
         sheet.removed.connect(self._forget)
         sheet.restored.connect(self._remember_again)
         return sheet

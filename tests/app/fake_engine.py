@@ -83,6 +83,9 @@ class FakeEngine:
     def hold(self, pressed: bool) -> None:
         self.asked.append(("hold", pressed))
 
+    def set_microphone(self, on: bool) -> None:
+        self.asked.append(("set_microphone", on))
+
     def apply(self, settings: Settings) -> bool:
         self.asked.append(("apply", settings))
         return True

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QApplication, QMenu
 
 from app.face_choice import FaceChoice
 from app.gallery import GallerySheet
-from core.errors import PerformerError, Problem, SeveralFaces
+from app.point_picture import COUNT
+from core.errors import LiveTalkError, NoFace, PerformerError, Problem, SeveralFaces
 from tests.app.sheet_rig import answer_file_dialog, settle, use_theme, window_with_opener
 
 NAMES = ("amara", "erik", "mei", "rafael", "zoe")
@@ -25,20 +26,40 @@ TWO_FACES = PerformerError(
 BOXES = [(4.0, 10.0, 24.0, 34.0), (36.0, 12.0, 58.0, 40.0)]
 
 
+NO_FACE = NoFace(
+    Problem.PICTURE_REFUSED,
+    "This picture can't be used: no face was found.",
+    "Use a picture from the front, both eyes visible.",
+)
+
+
 class Judge:
-    """Finds every picture fit but those whose name says otherwise, and keeps what it was asked."""
+    """Finds every picture fit but those whose name says otherwise, and keeps what it was asked and told."""
 
     def __init__(self) -> None:
         self.asked: list[Path] = []
         self.faces: list[int | None] = []
+        self.points: list[object] = []
+        self.several = {"family.png"}
+        self.known: set[Path] = set()
+        """Pictures of which it was told before which face it is."""
+        self.refuse_points: LiveTalkError | None = None
         self.may_answer = threading.Event()
         self.may_answer.set()
 
-    def __call__(self, path: Path, face: int | None = None) -> None:
+    def __call__(self, path: Path, face: int | None = None, points: object = None, *, anew: bool = False) -> None:
         self.asked.append(path)
         assert self.may_answer.wait(10)
-        if "family" in path.name and face is None:
+        if points is not None:
+            self.points.append(points)
+            if self.refuse_points is not None:
+                raise self.refuse_points
+            return
+        if "drawing" in path.name:
+            raise NO_FACE
+        if path.name in self.several and face is None and (anew or path not in self.known):
             raise SeveralFaces(Problem.PICTURE_REFUSED, TWO_FACES.title, TWO_FACES.advice, BOXES)
+        self.known.add(path)
         self.faces.append(face)
         if "two" in path.name:
             raise TWO_FACES
@@ -180,7 +201,7 @@ def test_delete_takes_a_picture_off_the_list_and_undo_puts_it_back_in_its_place(
     assert _names(gallery)[6:] == ["team.png"]
     assert QApplication.focusWidget().accessibleName() == "team.png"
     assert (tmp_path / "grandpa.png").exists()
-    gallery.removal.undo.click()
+    gallery.remark.undo.click()
     assert _names(gallery)[6:] == ["grandpa.png", "team.png"]
     assert gallery.told == [("removed", "grandpa.png"), ("restored", "grandpa.png", 0)]
 
@@ -193,8 +214,8 @@ def test_the_context_menu_removes_too_but_not_what_was_shipped(qtbot, gallery):
 
     assert [action.text() for action in entries(gallery.cards[0])] == ["Use this picture"]
     own = entries(gallery.cards[7])
-    assert [action.text() for action in own] == ["Use this picture", "Remove from this list"]
-    own[1].trigger()
+    assert [action.text() for action in own] == ["Use this picture", "Choose another face…", "Remove from this list"]
+    own[2].trigger()
     assert gallery.told == [("removed", "team.png")]
 
 
@@ -233,8 +254,8 @@ def _face_choice(qtbot, gallery: GallerySheet, path: Path) -> FaceChoice:
     """What the gallery asks about a picture that shows several people."""
     gallery.try_picture(path)
     settle()
-    assert gallery.refusal.choose.isVisible()
-    gallery.refusal.choose.click()
+    assert gallery.refusal.ask.isVisible()
+    gallery.refusal.ask.click()
     choice = gallery.findChild(FaceChoice)
     qtbot.waitUntil(choice.isVisible)
     settle()
@@ -279,4 +300,43 @@ def test_who_closes_the_question_goes_back_to_the_refusal(qtbot, gallery, judge,
     assert gallery.told == []
     gallery.try_picture(_picture(tmp_path / "two.png"))
     settle()
-    assert not gallery.refusal.choose.isVisible()
+    assert not gallery.refusal.ask.isVisible()
+
+
+def _another_face(gallery: GallerySheet) -> None:
+    """From the menu of the first of one's own pictures."""
+    card = gallery.cards[6]
+    QApplication.sendEvent(card, _context(card, QPoint(5, 5)))
+    card.findChild(QMenu).actions()[1].trigger()
+    settle()
+
+
+def test_another_face_of_the_same_picture_is_chosen_later(qtbot, gallery, judge, tmp_path):
+    judge.several, judge.known = {"grandpa.png"}, {tmp_path / "grandpa.png"}
+    _another_face(gallery)
+    qtbot.keyClick(gallery.findChild(FaceChoice).picture.frames[0], "2")
+    settle()
+    assert judge.faces == [1]
+    assert gallery.told == [("chosen", str(tmp_path / "grandpa.png"))]
+
+
+def test_where_there_is_no_other_face_it_says_so(qtbot, gallery):
+    _another_face(gallery)
+    assert gallery.remark.words == "grandpa.png shows one face only."
+    assert gallery.findChild(FaceChoice) is None
+    assert gallery.told == []
+
+
+def test_in_a_drawing_the_person_shows_where_the_face_is(qtbot, gallery, judge, tmp_path):
+    path = _picture(tmp_path / "drawing.png")
+    gallery.try_picture(path)
+    settle()
+    assert gallery.refusal.ask.text() == "Place the points…"
+    gallery.refusal.ask.click()
+    settle()
+    for _ in range(COUNT):
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    settle()
+    assert len(judge.points) == 1
+    assert gallery.told == [("chosen", str(path))]

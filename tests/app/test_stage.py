@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import QPoint, QRect, QRectF, Qt
 
+from app.body import panel_width
 from app.caption import balanced, page
 from app.compact import LARGEST, SMALLEST, resized
-from app.main_window import panel_width
 from app.picture import features_rect, picture_rect
 from app.stage import Mode
 from core.errors import Problem
@@ -126,7 +126,7 @@ def test_the_bar_stays_while_a_control_has_the_focus(scene: Scene) -> None:
 
 
 def test_full_screen_leaves_the_picture_alone(scene: Scene) -> None:
-    scene.window.toggle_full_screen()
+    scene.window.actions_by_name["full_screen"].trigger()
     scene.stage.bar.recede()
     assert scene.stage.pill.chip
     assert scene.stage.cursor().shape() is Qt.CursorShape.BlankCursor
@@ -137,7 +137,7 @@ def test_full_screen_leaves_the_picture_alone(scene: Scene) -> None:
 
 
 def test_the_compact_window_shows_its_controls_only_while_the_mouse_is_on_it(scene: Scene) -> None:
-    scene.window.toggle_compact()
+    scene.window.actions_by_name["compact"].trigger()
     scene.stage.leaveEvent(None)
     assert scene.stage.bar.away
     assert scene.stage.pill.chip

@@ -166,12 +166,12 @@ def test_the_picture_stays_when_the_window_is_made_anew_for_compact(qtbot: QtBot
     scene = Scene(tmp_path, view=GlView())
     qtbot.addWidget(scene.window)
     scene.stage.beat()
-    scene.window.toggle_compact()
+    scene.window.actions_by_name["compact"].trigger()
     for side in (340, 300):
         scene.window.resize(side, side)
         qtbot.waitUntil(lambda side=side: scene.stage.view.width() == side)
         assert np.ptp(shown_by(scene.stage.view)) > 60
-    scene.window.toggle_compact()
+    scene.window.actions_by_name["compact"].trigger()
     qtbot.waitUntil(lambda: scene.stage.view.width() > 340)
     assert np.ptp(shown_by(scene.stage.view)) > 60
     scene.window.attach(None)

@@ -120,8 +120,8 @@ def test_one_of_two_people_is_chosen_and_remembered_with_the_picture(running: Ru
     running.until_event(AvatarChanged)
     gallery = open_gallery(running)
     gallery.try_picture(couple)
-    running.until(gallery.refusal.choose.isVisible)
-    gallery.refusal.choose.click()
+    running.until(gallery.refusal.ask.isVisible)
+    gallery.refusal.ask.click()
     choice = gallery.findChild(FaceChoice)
     running.until(lambda: all(frame.isVisible() and frame.width() > 50 for frame in choice.picture.frames))
     frames = choice.picture.frames

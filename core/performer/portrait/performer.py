@@ -67,7 +67,9 @@ class PortraitPerformer:
         self.spec = performer_spec(self._motion)
         self.direct(style, motion_amount)
 
-    def prepare(self, image: Pixels, face: int | None = None, points: FivePoints | None = None) -> Identity:
+    def prepare(
+        self, image: Pixels, face: int | None = None, points: FivePoints | None = None, *, anew: bool = False
+    ) -> Identity:
         """Look at an RGB portrait of any size, or remember what was seen of it before.
 
         What a person says of a picture that can serve is remembered, and need not be said again.
@@ -76,9 +78,10 @@ class PortraitPerformer:
             image: [h, w, 3].
             face: which of several faces to take, as `SeveralFaces` counted them.
             points: where a person says that the face is.
+            anew: look as if nothing had been said of it before.
         """
         said = face is not None or points is not None
-        if not said:
+        if not said and not anew:
             face, points = self._told.of(image)
         key = self._identities.key(image, face, points)
         identity = self._identities.load(key)

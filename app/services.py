@@ -45,6 +45,7 @@ def settings_services(
         listen=lambda voice: _listen(window.settings, keys.key, voice),
         list_devices=_list_devices,
         test_microphone=_OpenMicrophone,
+        hush=window.hush,
         test_loudspeaker=_chime,
         performers=performer_cards,
         check_folder=_check_folder,

@@ -70,6 +70,8 @@ class SettingsServices:
     """worker."""
     test_microphone: Callable[[str], MicrophoneTest]
     """worker: open this microphone (empty: the system's) beside the conversation."""
+    hush: Callable[[bool], None]
+    """The conversation hears nothing as long as this is True."""
     test_loudspeaker: Callable[[str, float], None]
     """worker: play a short sound at this volume, return when it has sounded."""
     performers: Callable[[], Sequence[PerformerCard]]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 METER_MS = 33
 TEST_MS = 10_000
 """A test of the microphone ends by itself after this."""
+LAST_WORDS_MS = 1500
+"""The conversation hears again so long after a test, so that its last words are not taken for a turn."""
 _QUIET, _GOOD, _LOUD = 0.08, 0.35, 0.97
 """Peaks below the first were silence, below the second too quiet, above the third overdriven."""
 
@@ -39,6 +41,8 @@ class SoundPage(Page):
         self._meter.timeout.connect(self._measure)
         self._end = QTimer(self, interval=TEST_MS, singleShot=True)
         self._end.timeout.connect(self._stop_test)
+        self._last_words = QTimer(self, interval=LAST_WORDS_MS, singleShot=True)
+        self._last_words.timeout.connect(self._listen_again)
         self._microphone_fields()
         self._loudspeaker_fields()
         self._turn_fields()
@@ -115,6 +119,7 @@ class SoundPage(Page):
 
     def left(self) -> None:
         self._stop_test()
+        self._listen_again()
 
     def _offer(self, devices: SoundDevices) -> None:
         for chooser, names in ((self.microphone, devices.microphones), (self.loudspeaker, devices.loudspeakers)):
@@ -158,6 +163,7 @@ class SoundPage(Page):
             return
         opener, name = self.form.services.test_microphone, self.form.settings.audio.microphone
         self._opening = True
+        self._hush()
         self.microphone_outcome.tell(State.RUNNING, self.tr("Opening the microphone…"))
         run_in_background(self, lambda: opener(name), self._begin_test, self._no_microphone, lambda late: late.close())
 
@@ -167,6 +173,7 @@ class SoundPage(Page):
         if not self.isVisible():
             test.close()
             return
+        self._hush()
         self._test = test
         self._peak = 0.0
         self.bars.clear()
@@ -176,6 +183,7 @@ class SoundPage(Page):
 
     def _no_microphone(self, error: LiveTalkError) -> None:
         self._opening = False
+        self._listen_again()
         self.microphone_outcome.failed(error)
 
     def _measure(self) -> None:
@@ -205,7 +213,17 @@ class SoundPage(Page):
         if self._test is not None:
             self._test.close()
             self._test = None
+            self._last_words.start()
         self.try_microphone.setText(self.tr("Test"))
+
+    def _hush(self) -> None:
+        """What is said for a test is not said to the avatar."""
+        self._last_words.stop()
+        self.form.services.hush(True)
+
+    def _listen_again(self) -> None:
+        self._last_words.stop()
+        self.form.services.hush(False)
 
     def _test_loudspeaker(self) -> None:
         if self._playing:

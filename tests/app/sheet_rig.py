@@ -69,6 +69,7 @@ class Desk:
             listen=lambda voice: self.asked.append(("listen", voice)),
             list_devices=lambda: SoundDevices(("Desk microphone", "Headset"), ("Headset",)),
             test_microphone=self._open_microphone,
+            hush=lambda on: self.asked.append(("hush", on)),
             test_loudspeaker=lambda name, volume: self.asked.append(("play", name, volume)),
             performers=lambda: (PORTRAIT, LIVETALK),
             check_folder=self._check_folder,

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QScrollArea
 from app.form import State
 from app.keys import KeyStore
 from app.settings_dialog import SettingsDialog
-from core.dialogue.endpoint import EndpointProfile
 from core.dialogue.probe import EndpointReport
+from core.dialogue.profile import EndpointProfile
 from core.errors import DeviceError, Problem, RecordingError, ServerError
 from core.settings import Settings, changed
 from tests.app.sheet_rig import Desk, answer_file_dialog, focusable, settle, use_theme, window_with_opener
@@ -229,8 +229,35 @@ def test_a_microphone_that_opens_after_the_dialog_closed_is_closed_again(qtbot, 
     dialog.pages["sound"].try_microphone.click()
     dialog.reject()
     settle()
-    assert desk.asked == [("microphone", "")]
+    assert [what for what, *_ in desk.asked if what != "hush"] == ["microphone"]
     assert desk.microphone.closed
+    assert hushes(desk)[-1] is False
+
+
+def hushes(desk: Desk) -> list[object]:
+    """When the conversation was told to hear nothing, and to hear again."""
+    return [on for what, on in desk.asked if what == "hush"]
+
+
+@pytest.mark.parametrize("end", ["again", "page", "dialog", "by itself"])
+def test_what_is_said_for_a_test_of_the_microphone_is_not_said_to_the_avatar(qtbot, shown, monkeypatch, end):
+    monkeypatch.setattr("app.settings_pages.sound.LAST_WORDS_MS", 30)
+    monkeypatch.setattr("app.settings_pages.sound.TEST_MS", 30 if end == "by itself" else 10_000)
+    desk = Desk()
+    dialog, _ = shown(desk, "sound")
+    page = dialog.pages["sound"]
+    page.try_microphone.click()
+    assert hushes(desk) == [True]
+    settle()
+    assert False not in hushes(desk)
+    if end == "again":
+        page.try_microphone.click()
+        assert False not in hushes(desk)
+    elif end == "page":
+        dialog.show_page("about")
+    elif end == "dialog":
+        dialog.reject()
+    qtbot.waitUntil(lambda: hushes(desk)[-1] is False, timeout=5000)
 
 
 def test_a_missing_microphone_is_said_in_place(qtbot, shown, monkeypatch):
@@ -245,6 +272,7 @@ def test_a_missing_microphone_is_said_in_place(qtbot, shown, monkeypatch):
     page.try_microphone.click()
     settle()
     assert page.microphone_outcome.words == "No microphone was found. Connect one, or type."
+    assert hushes(desk)[-1] is False
     assert page.try_microphone.isEnabled()
 
 

@@ -28,7 +28,7 @@ from core.events import (
 )
 from core.settings import Settings, changed
 from tests.app.conftest import Scene
-from tests.app.fake_engine import FakeCaption, FakeEntry, FakeLevels, FakeStatistics
+from tests.app.fake_engine import FakeCaption, FakeEngine, FakeEntry, FakeLevels, FakeStatistics
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -336,8 +336,10 @@ def test_a_picture_that_is_dropped_on_the_window_is_tried(scene: Scene) -> None:
     QApplication.sendEvent(scene.window, entering)
     assert entering.isAccepted()
     dropping = QDropEvent(QPointF(at), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, none)
+    brought: list[str] = []
+    scene.window.picture_brought.connect(brought.append)
     QApplication.sendEvent(scene.window, dropping)
-    assert scene.engine.asked == [("change_avatar", "/pictures/me.jpg")]
+    assert brought == ["/pictures/me.jpg"]
 
 
 def test_only_one_picture_file_can_be_dropped() -> None:
@@ -371,3 +373,16 @@ def test_the_overlay_has_room_for_a_turn_that_ends_while_it_is_open(scene: Scene
     legend = [entry for entry in overlay.findChildren(QWidget) if type(entry).__name__ == "_LegendEntry"]
     assert len(legend) == len(stages)
     assert all(entry.height() >= entry.minimumSizeHint().height() for entry in legend)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_conversation_hears_nothing_for_a_while_then_what_the_settings_say(scene: Scene, on: bool) -> None:
+    scene.window.apply(changed(scene.window.settings, "audio", microphone_on=on))
+    scene.engine.asked.clear()
+    scene.window.hush(True)
+    another = FakeEngine()
+    scene.window.attach(another)
+    scene.window.hush(False)
+    scene.window.hush(False)
+    assert scene.engine.asked == [("set_microphone", False)]
+    assert another.asked == [("set_microphone", False), ("set_microphone", on)]

@@ -151,6 +151,19 @@ def test_a_rewound_block_leaves_no_trace(model: Transformer, heard: int) -> None
         assert torch.equal(straight.imagine(sound(block)), back.imagine(sound(block)))
 
 
+def test_a_stream_that_begins_anew_is_a_new_one(model: Transformer) -> None:
+    again = stream_of(model, seed=6)
+    again.restart(torch.ones(1, 4, 2, 2), torch.ones(1, 3, 8), seed=7)
+    for block in range(7):
+        again.imagine(sound(block))
+    torch.manual_seed(4)
+    reference, text = torch.randn(1, 4, 2, 2), torch.randn(1, 3, 8)
+    again.restart(reference, text, seed=5)
+    fresh = stream_of(model, seed=5)
+    for block in range(7):
+        assert torch.equal(again.imagine(sound(block)), fresh.imagine(sound(block)))
+
+
 def test_the_same_seed_repeats_and_another_does_not(model: Transformer) -> None:
     first = [stream_of(model, seed=8).imagine(sound(0)) for _ in range(2)]
     assert torch.equal(*first)

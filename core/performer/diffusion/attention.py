@@ -135,6 +135,11 @@ class SinkCache:
         """Whether the open block sees as many keys as every later one will."""
         return self.block >= self._window.slots - 1
 
+    def restart(self) -> None:
+        """Forget everything: the next block is the first of another stream."""
+        self.block = -1
+        self._placed = [None] * self._window.slots
+
     def open_block(self) -> None:
         """Make room for the next block; the oldest that is no sink leaves when the window is full."""
         self.block += 1

@@ -73,7 +73,7 @@ class BlockStream:
         steady: Steady | None = None,
         fp8_cache: bool = False,
     ) -> None:
-        self._model, self._window, self._schedule, self._reference = model, window, schedule, reference
+        self._model, self._window, self._schedule, self._reference = model, window, schedule, reference.clone()
         frames, device = window.block_frames, reference.device
         with torch.inference_mode():
             self._text: TextKeys = model.text_keys(text)
@@ -136,6 +136,16 @@ class BlockStream:
         """Forget the block made last, as if it had never been imagined; once for each block."""
         self._state.cache.rewind()
         self._state.noise.set_state(self._state.noise_before)
+
+    @torch.inference_mode()
+    def restart(self, reference: Tensor, text: Tensor, seed: int) -> None:
+        """Begin anew with another identity, in this one's memory and with the calls that have become steady."""
+        self._reference.copy_(reference)
+        for given, beginning in ((self._constants.first_given, True), (self._constants.given, False)):
+            given.copy_(conditioning(reference, self._window.block_frames, beginning=beginning))
+        self.prompt(text)
+        self._state.cache.restart()
+        self._state.noise.manual_seed(seed)
 
     @torch.inference_mode()
     def prompt(self, text: Tensor) -> None:

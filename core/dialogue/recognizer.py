@@ -31,10 +31,12 @@ _HOP = CAPTURE_RATE // 50
 
 @dataclass(frozen=True)
 class Heard:
-    """What was understood. `confidence` 0..1 is the mean probability of the tokens chosen."""
+    """What was understood. `confidence` 0..1 is the mean probability of the tokens chosen; `closing` that of the full
+    stop, question or exclamation mark at the end, 0 where the words end without one."""
 
     text: str
     confidence: float
+    closing: float = 0.0
 
 
 class Recognizer:
@@ -72,7 +74,8 @@ class Recognizer:
             probabilities += chances
             texts.append(self._text(tokens))
         mean = float(np.mean(probabilities)) if probabilities else 0.0
-        return Heard(" ".join(text for text in texts if text), mean)
+        text = " ".join(text for text in texts if text)
+        return Heard(text, mean, probabilities[-1] if text[-1:] in set(".?!") else 0.0)
 
     def _decode(self, window: Samples, wanted: Callable[[], bool]) -> tuple[list[int], list[float]]:
         if len(window) < _SHORTEST:

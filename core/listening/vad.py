@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.errors import LiveTalkError, Problem
+from core.listening.model import open_model
 from core.media import CAPTURE_RATE
 
 if TYPE_CHECKING:
@@ -28,32 +28,7 @@ class Vad:
     """
 
     def __init__(self, model: Path) -> None:
-        if not model.is_file():
-            raise LiveTalkError(
-                Problem.MODEL_MISSING,
-                "The model that hears when you speak is missing.",
-                "Run `make models` to fetch it. Typing works without it.",
-                detail=str(model),
-            )
-        import onnxruntime  # a native library of 60 MB: only for those who listen
-        from onnxruntime.capi import (  # its errors have no common base
-            onnxruntime_pybind11_state as failures,  # pyright: ignore[reportAttributeAccessIssue] - a compiled module
-        )
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except (failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.InvalidProtobuf) as error:
-            raise LiveTalkError(
-                Problem.MODEL_DAMAGED,
-                "The model that hears when you speak is damaged.",
-                "Run `make models` to fetch it again. Typing works without it.",
-                detail=f"{model}: {error}",
-            ) from error
+        self._session = open_model(model, "hears when you speak", "Typing works without it.")
         self._rate = np.array(CAPTURE_RATE, np.int64)
         self.reset()
 

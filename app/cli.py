@@ -109,7 +109,14 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
         metavar="MINUTES",
         type=_minutes,
         default=0,
-        help="measure instead whether so long a conversation stays in step, and its memory what it was",
+        help="measure instead whether sound and picture stay in step for so long",
+    )
+    parts.add_argument(
+        "--memory",
+        metavar="MINUTES",
+        type=_minutes,
+        default=0,
+        help="measure instead whether the memory of the whole program stays what it was in so long a conversation",
     )
     command.add_argument("--probe", choices=("raster", "opengl"), help=argparse.SUPPRESS)
     _json_option(command)

@@ -18,7 +18,7 @@ from app.commands.bench_conversation import measure_conversation
 from app.commands.bench_engine import measure_engine
 from app.commands.bench_long import measure_long
 from app.commands.bench_step import measure_step
-from app.commands.bench_window import measure_window
+from app.commands.bench_window import measure_window, measure_window_memory
 from app.commands.choices import with_options
 from app.commands.converse import SWITCH_INTERVAL_S
 from app.commands.terminal import table
@@ -38,7 +38,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if options.probe:
         from app.commands import window_probe
 
-        terminal.say(json.dumps(window_probe.measure_window(options.probe)))
+        measured = (
+            window_probe.measure_memory(options.memory)
+            if options.memory
+            else window_probe.measure_window(options.probe)
+        )
+        terminal.say(json.dumps(measured))
         return 0
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     settings = with_options(Settings(), options)
@@ -52,6 +57,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         terminal.finish(document)
         return 0
     with tempfile.TemporaryDirectory(prefix="livetalk-") as folder:
+        if options.memory:
+            figures = measure_window_memory(settings, options.memory, Path(folder), terminal)
+            document["memory"] = _told(terminal, "Memory of the whole program over a long conversation", figures)
+            terminal.finish(document)
+            return 0
         if options.only in (None, "engine"):
             document["engine"] = _told(terminal, "Engine", measure_engine(settings.avatar, Path(folder), terminal))
             document["step"] = _told(terminal, "Sound and picture in step", measure_step(terminal))

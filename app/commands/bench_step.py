@@ -15,6 +15,7 @@ from app.commands.talk import LOOK_S, Talk
 from core.audio.software import SoftwareSound
 from core.events import Interrupted
 from core.media import MEDIA_RATE
+from core.playback.player import SEAM_FRAMES
 from core.scribe import no_words
 from core.session import Parts, Session
 from core.settings import Settings, changed
@@ -178,17 +179,21 @@ def levels_parts(sound: SoftwareSound, seconds: float) -> Parts:
 
 
 def watch(session: Session, talk: Talk, seconds: float, tell: Callable[[float], None] = lambda _: None) -> list[Seen]:
-    """Say something and note when each picture of the answer, `seconds` long, is first shown; `tell` how far it is."""
+    """Say something and note when each picture of the answer, `seconds` long, is first shown; `tell` how far it is.
+    The first ones are blended with the idle picture and show no level of their own."""
     session.say("levels")
     seen: list[Seen] = []
-    last = None
+    last, fading = None, SEAM_FRAMES
     started = time.perf_counter()
     while (now := time.perf_counter()) < started + seconds + 1.0:
         talk.look(LOOK_S / 4)
         frame = session.frame_due()
         if frame is not None and frame is not last:
             last = frame
-            seen.append(Seen(level_seen(frame.pixels), time.perf_counter()))
+            if frame.turn is None or not fading:
+                seen.append(Seen(level_seen(frame.pixels), time.perf_counter()))
+            else:
+                fading -= 1
         tell((now - started) / (seconds + 1.0))
     return seen
 

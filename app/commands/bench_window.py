@@ -37,22 +37,33 @@ def measure_window(settings: Settings, folder: Path, terminal: Terminal) -> dict
     return {view: _probe(view, folder, terminal) for view in VIEWS}
 
 
+def measure_window_memory(settings: Settings, minutes: int, folder: Path, terminal: Terminal) -> dict[str, object]:
+    """Resident memory of the program with its window over a conversation of `minutes`, a question every half minute.
+    Files go into `folder`."""
+    if not has_screen():
+        return {"skipped": "there is no screen"}
+    settings = changed(settings, "window", greeted=True, offer_dismissed=True)
+    save(changed(settings, "dialogue", use_endpoint=False), folder / "config" / "settings.toml")
+    return _probe("raster", folder, terminal, minutes)
+
+
 def has_screen() -> bool:
     """Whether Qt has something to open a window on."""
     named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     return sys.platform in {"darwin", "win32"} or any(os.environ.get(name) for name in named)
 
 
-def command(view: str) -> list[str]:
-    """What starts the program so that it measures itself and prints its figures."""
+def command(view: str, minutes: int = 0) -> list[str]:
+    """What starts the program so that it measures itself, or its memory over so many minutes, and prints figures."""
     itself = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "app"]
-    return [*itself, "bench", "--probe", view]
+    return [*itself, "bench", "--probe", view, *(("--memory", str(minutes)) if minutes else ())]
 
 
-def _probe(view: str, folder: Path, terminal: Terminal) -> dict[str, object]:
+def _probe(view: str, folder: Path, terminal: Terminal, minutes: int = 0) -> dict[str, object]:
     started = time.perf_counter()
+    expected_s = 60.0 * minutes + 30.0 if minutes else _EXPECTED_S
     program = subprocess.Popen(
-        command(view),
+        command(view, minutes),
         env=_environment(view, folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -64,8 +75,8 @@ def _probe(view: str, folder: Path, terminal: Terminal) -> dict[str, object]:
             break
         except subprocess.TimeoutExpired:
             elapsed = time.perf_counter() - started
-            terminal.progress(f"Window, {view}", elapsed, _EXPECTED_S)
-            if elapsed > _LIMIT_S:
+            terminal.progress(f"Window, {view}", elapsed, expected_s)
+            if elapsed > expected_s + _LIMIT_S:
                 program.kill()
     if program.returncode or not said.strip():
         complaint = complained.strip().splitlines() or [f"exit status {program.returncode}"]

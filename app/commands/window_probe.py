@@ -26,6 +26,9 @@ REPAINT_S = 30.0
 LOOK_MS = 5
 _REPAINT_MS = 16
 _QUESTION = "Tell me something about the sea."
+_ASK_EVERY_S = 30.0
+_WARM_S = 120.0
+"""Until caches and the companion's memory have found their size."""
 
 Figures = dict[str, float | str]
 
@@ -39,6 +42,15 @@ def measure_window(view: str) -> Figures:
     measuring = _Measuring(view)
     main(Namespace(record=False))
     return measuring.figures
+
+
+def measure_memory(minutes: int) -> Figures:
+    """Start the program, ask something every half minute for so long, and end it: resident memory, threads and open
+    files when it was warm and at the end."""
+    QApplication(["livetalk"])
+    enduring = _Enduring(60.0 * minutes)
+    main(Namespace(record=False))
+    return enduring.figures
 
 
 class Gaps(QObject):
@@ -67,20 +79,14 @@ class Gaps(QObject):
         self._last = now
 
 
-class _Measuring(QObject):
+class _Probe(QObject):
     """One stage after the other, each begun by a timer of the application that runs. GUI thread."""
 
     def __init__(self, view: str) -> None:
         super().__init__(QApplication.instance())
         self.figures: Figures = {"view": view}
         self._process = psutil.Process()
-        self._gaps = Gaps(self)
-        self._gaps.begin()
-        self._repaint = QTimer(self, interval=_REPAINT_MS)
         self._window: MainWindow | None = None
-        self._began = 0.0
-        self._worked = 0.0
-        self._before: Statistics | None = None
         QTimer.singleShot(0, self._find_window)
 
     @property
@@ -93,7 +99,6 @@ class _Measuring(QObject):
         self._window = next(widget for widget in QApplication.topLevelWidgets() if isinstance(widget, MainWindow))
         self.window.stage.replace_view(GlView() if self.figures["view"] == "opengl" else RasterView())
         self.window.stage.first_frame.connect(self._living)
-        self._repaint.timeout.connect(self.window.update)
         self._late = self._after(START_LIMIT_S, self._never)
 
     def _never(self) -> None:
@@ -101,7 +106,68 @@ class _Measuring(QObject):
         self.window.close()
 
     def _living(self) -> None:
+        """The avatar is there."""
         self._late.stop()
+
+    def _after(self, seconds: float, stage: object) -> QTimer:
+        timer = QTimer(self, singleShot=True, interval=round(1000 * seconds))
+        timer.timeout.connect(stage)  # pyright: ignore[reportArgumentType] - a method of this object
+        timer.start()
+        return timer
+
+
+class _Enduring(_Probe):
+    """A long conversation, question after question."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("raster")
+        self._seconds = seconds
+        self._asked = 0
+        self._asking = QTimer(self, interval=round(1000 * _ASK_EVERY_S))
+        self._asking.timeout.connect(self._ask)
+
+    def _living(self) -> None:
+        super()._living()
+        self._asking.start()
+        self._after(_WARM_S, lambda: self._note("warm"))
+        self._after(self._seconds, self._end)
+
+    def _ask(self) -> None:
+        if self.window.engine is not None:
+            self.window.engine.say(f"{_QUESTION} That is question number {self._asked}.")
+            self._asked += 1
+
+    def _note(self, moment: str) -> None:
+        self.figures[f"{moment}_rss_mb"] = self._process.memory_info().rss / 1e6
+        self.figures[f"{moment}_threads"] = self._process.num_threads()
+        self.figures[f"{moment}_open_files"] = len(self._process.open_files())
+
+    def _end(self) -> None:
+        self._note("last")
+        self.figures["minutes"] = self._seconds / 60
+        self.figures["turns"] = self._asked
+        self.figures["rss_growth_mb"] = float(self.figures["last_rss_mb"]) - float(self.figures["warm_rss_mb"])
+        self.window.close()
+
+
+class _Measuring(_Probe):
+    """How soon the window lives, what it costs, how it keeps up."""
+
+    def __init__(self, view: str) -> None:
+        super().__init__(view)
+        self._gaps = Gaps(self)
+        self._gaps.begin()
+        self._repaint = QTimer(self, interval=_REPAINT_MS)
+        self._began = 0.0
+        self._worked = 0.0
+        self._before: Statistics | None = None
+
+    def _find_window(self) -> None:
+        super()._find_window()
+        self._repaint.timeout.connect(self.window.update)
+
+    def _living(self) -> None:
+        super()._living()
         self.figures["living_picture_after_s"] = time.time() - self._process.create_time()
         self.figures["starting_blocked_worst_ms"] = self._gaps.end()
         self._after(SETTLE_S, self._idle)
@@ -138,9 +204,3 @@ class _Measuring(QObject):
         self.figures["rss_mb"] = self._process.memory_info().rss / 1e6
         self.figures["loudspeaker"] = list_devices().default_loudspeaker or "none: the silent device"
         self.window.close()
-
-    def _after(self, seconds: float, stage: object) -> QTimer:
-        timer = QTimer(self, singleShot=True, interval=round(1000 * seconds))
-        timer.timeout.connect(stage)  # pyright: ignore[reportArgumentType] - a method of this object
-        timer.start()
-        return timer

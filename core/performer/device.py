@@ -28,6 +28,9 @@ DeviceFailure = torch.AcceleratorError
 OutOfMemory = torch.OutOfMemoryError
 """A GPU has no room for a tensor; what was there before is still good."""
 
+_EIGHT_BITS_SINCE = (8, 9)
+"""Compute capability of Ada, the first generation that multiplies e4m3."""
+
 
 class Mark(Protocol):
     """A point in the order of a stream's work."""
@@ -66,6 +69,16 @@ class MemoryUse:
     total: int
 
 
+@dataclass(frozen=True)
+class Gpu:
+    """What the first GPU is, before anything is put on it; memory in bytes."""
+
+    name: str
+    memory: int
+    free: int
+    capability: tuple[int, int]
+
+
 class Device(Protocol):
     """What the renderer thread may ask of a machine."""
 
@@ -73,6 +86,8 @@ class Device(Protocol):
     name: str
     dtype: torch.dtype
     dtype_reason: str
+    eight_bits: bool
+    """Whether it multiplies matrices of eight-bit numbers by itself."""
     settling_calls: int
     """How often a steady call is made before it is as fast as it gets."""
 
@@ -131,6 +146,20 @@ def choose_device() -> Device:
     return CudaDevice() if torch.cuda.is_available() else CpuDevice()
 
 
+def describe() -> Gpu | None:
+    """The GPU that `choose_device` would take; None where torch can use none. The first call takes a second or two."""
+    if not torch.cuda.is_available():
+        return None
+    about = torch.cuda.get_device_properties(0)
+    free, memory = torch.cuda.mem_get_info(0)
+    return Gpu(about.name, memory, free, (about.major, about.minor))
+
+
+def cuda_build() -> str:
+    """The CUDA version that torch was built for; empty where it was built without."""
+    return torch.version.cuda or ""
+
+
 @dataclass(frozen=True)
 class _Done:
     ready: bool = True
@@ -155,6 +184,7 @@ class CpuDevice:
     """Everything happens at once, in the order it is written."""
 
     settling_calls = 0
+    eight_bits = False
 
     def __init__(self) -> None:
         self.torch_device = torch.device("cpu")
@@ -223,6 +253,7 @@ class CudaDevice:
         half = torch.cuda.is_bf16_supported(including_emulation=False)
         self.dtype = torch.bfloat16 if half else torch.float16
         self.dtype_reason = "the released weights run in bf16" if half else "this GPU has no bf16"
+        self.eight_bits = torch.cuda.get_device_capability(self.torch_device) >= _EIGHT_BITS_SINCE
         self._streams: dict[Work, torch.cuda.Stream] = {
             work: torch.cuda.Stream(self.torch_device) for work in ("imagine", "draw")
         }

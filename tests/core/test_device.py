@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from core.performer.device import CpuDevice, CudaDevice, choose_device
+from core.performer.device import CpuDevice, CudaDevice, choose_device, cuda_build, describe
 
 
 def test_on_the_cpu_work_is_done_when_it_is_written() -> None:
@@ -54,3 +54,12 @@ def test_every_device_says_what_it_is_and_why_it_chose_its_number_format() -> No
 def test_memory_in_use_is_some_and_less_than_there_is() -> None:
     memory = choose_device().memory()
     assert 0 <= memory.held <= memory.peak < memory.total
+
+
+def test_a_gpu_is_described_where_torch_can_use_one() -> None:
+    gpu = describe()
+    assert (gpu is not None) == torch.cuda.is_available()
+    if gpu is not None:
+        assert 0 < gpu.free <= gpu.memory
+        assert gpu.capability > (1, 0)
+        assert cuda_build()

@@ -69,16 +69,6 @@ class MemoryUse:
     total: int
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """What the first GPU is, before anything is put on it; memory in bytes."""
-
-    name: str
-    memory: int
-    free: int
-    capability: tuple[int, int]
-
-
 class Device(Protocol):
     """What the renderer thread may ask of a machine."""
 
@@ -144,20 +134,6 @@ def cuda_build() -> str:
 def choose_device() -> Device:
     """CUDA where there is a GPU, else the CPU."""
     return CudaDevice() if torch.cuda.is_available() else CpuDevice()
-
-
-def describe() -> Gpu | None:
-    """The GPU that `choose_device` would take; None where torch can use none. The first call takes a second or two."""
-    if not torch.cuda.is_available():
-        return None
-    about = torch.cuda.get_device_properties(0)
-    free, memory = torch.cuda.mem_get_info(0)
-    return Gpu(about.name, memory, free, (about.major, about.minor))
-
-
-def cuda_build() -> str:
-    """The CUDA version that torch was built for; empty where it was built without."""
-    return torch.version.cuda or ""
 
 
 @dataclass(frozen=True)

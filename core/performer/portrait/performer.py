@@ -113,10 +113,9 @@ class PortraitPerformance:
         amount: float,
         seed: int,
     ) -> None:
-        self._rest = resting_curves(identity)
-        self._stream = MotionStream(model, spec, self._rest, style, seed, amount)
+        self._identity = identity
+        self._stream = MotionStream(model, spec, resting_curves(identity), style, seed, amount)
         self._basis = model.codec.basis
-        self._closing = identity.closing
         self._painter = PortraitPainter(identity)
         self._block_frames = spec.block_frames
         self._imagined = 0
@@ -139,11 +138,7 @@ class PortraitPerformance:
 
     def motion(self, latents: Tensor) -> FaceMotion:
         """What the painter is told for a block's latents."""
-        curves = self._stream.curves(latents)
-        motion = face_motion(curves, self._rest, self._basis)
-        shut = (curves[:, CURVES.index("close")].numpy() - _CLOSE_BEGINS) / (_CLOSE_FULL - _CLOSE_BEGINS)
-        motion.displacement[:] += shut.clip(0.0, 1.0)[:, None, None] * self._closing
-        return motion
+        return motion_of(self._stream.curves(latents), self._identity, self._basis)
 
     def rewind(self) -> None:
         """Forget the block that was imagined and not drawn; nothing happens when there is none."""
@@ -198,6 +193,15 @@ def resting_curves(identity: PortraitIdentity) -> Tensor:
     for name, angle in zip(("yaw", "pitch", "roll_angle"), identity.pose.angles, strict=True):
         rest[CURVES.index(name)] = float(np.clip(angle, -_LARGEST_TURN, _LARGEST_TURN))
     return rest
+
+
+def motion_of(curves: Tensor, identity: PortraitIdentity, basis: Tensor) -> FaceMotion:
+    """What the painter of a portrait is told for shown curves [n, CURVES]: lips that rest open are shut where the
+    curves shut them."""
+    motion = face_motion(curves, resting_curves(identity), basis)
+    shut = (curves[:, CURVES.index("close")].numpy() - _CLOSE_BEGINS) / (_CLOSE_FULL - _CLOSE_BEGINS)
+    motion.displacement[:] += shut.clip(0.0, 1.0)[:, None, None] * identity.closing
+    return motion
 
 
 @dataclass(frozen=True, eq=False)

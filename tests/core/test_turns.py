@@ -52,12 +52,126 @@ def test_a_wavering_voice_keeps_the_floor_it_has_but_does_not_take_it() -> None:
     assert taker.speaking
 
 
-def test_interrupting_the_avatar_takes_more_speech_than_beginning() -> None:
+def test_speech_into_a_reply_is_noticed_first_and_takes_the_floor_when_it_goes_on() -> None:
     taker = TurnTaker(TurnRules())
     taker.avatar_speaks = True
-    assert hear(taker, SPEECH, 192) == []
-    assert hear(taker, SPEECH, 96) == [Floor.SPEAKING]
-    assert taker.position <= 300 * MS
+    assert hear(taker, SPEECH, 224) == []
+    assert hear(taker, SPEECH, 64) == [Floor.INTRUDING]
+    assert hear(taker, SPEECH, 160) == [Floor.SPEAKING]
+    assert taker.position <= 450 * MS
+
+
+def test_a_short_sound_into_a_reply_takes_no_floor() -> None:
+    taker = TurnTaker(TurnRules())
+    taker.avatar_speaks = True
+    for _ in range(3):
+        assert hear(taker, SPEECH, 384) == [Floor.INTRUDING]
+        assert hear(taker, SILENCE, 192) == []
+        assert hear(taker, SILENCE, 320) == [Floor.WITHDREW]
+    assert not taker.speaking
+
+
+def test_a_syllable_of_silence_does_not_make_one_interruption_two_noises() -> None:
+    taker = TurnTaker(TurnRules())
+    taker.avatar_speaks = True
+    assert hear(taker, SPEECH, 320) == [Floor.INTRUDING]
+    assert hear(taker, SILENCE, 96) == []
+    assert hear(taker, SPEECH, 160) == [Floor.SPEAKING]
+    assert taker.start == 0
+
+
+def test_a_sign_of_listening_may_last_longer_than_an_interruption() -> None:
+    taker = TurnTaker(TurnRules())
+    taker.avatar_speaks = True
+    hear(taker, SPEECH, 320)
+    taker.spare()
+    assert hear(taker, SPEECH, 480) == []
+    assert hear(taker, SILENCE, 320) == [Floor.WITHDREW]
+    assert hear(taker, SPEECH, 448) == [Floor.INTRUDING, Floor.SPEAKING], "the next one is not spared"
+
+
+def test_one_word_that_was_meant_for_the_avatar_is_a_turn() -> None:
+    taker = TurnTaker(TurnRules())
+    taker.avatar_speaks = True
+    hear(taker, SILENCE, 960)
+    hear(taker, SPEECH, 320)
+    assert hear(taker, SILENCE, 256) == [Floor.WITHDREW]
+    assert taker.accept() is Floor.QUIET
+    assert taker.start == (960 - 400) * MS
+    assert taker.speech_end == 1280 * MS
+    assert taker.accept() is Floor.NOTHING
+
+
+def test_a_word_that_is_understood_late_begins_the_turn_that_runs() -> None:
+    taker = TurnTaker(TurnRules())
+    taker.avatar_speaks = True
+    hear(taker, SPEECH, 320)
+    hear(taker, SILENCE, 256)
+    taker.avatar_speaks = False
+    assert hear(taker, SPEECH, 160) == [Floor.SPEAKING]
+    assert taker.accept() is Floor.NOTHING
+    assert taker.speaking
+    assert taker.start == 0
+
+
+def test_a_turn_that_sounds_finished_ends_at_once() -> None:
+    taker = TurnTaker(TurnRules(), judged=True)
+    hear(taker, SPEECH, 512)
+    assert hear(taker, SILENCE, 128) == [Floor.PAUSED]
+    assert taker.judge(taker.position, 0.9) is Floor.NOTHING
+    assert hear(taker, SILENCE, 96) == [Floor.QUIET]
+    assert taker.end - taker.speech_end == 224 * MS
+
+
+def test_a_verdict_that_comes_late_ends_the_turn_when_it_comes() -> None:
+    taker = TurnTaker(TurnRules(), judged=True)
+    hear(taker, SPEECH, 512)
+    hear(taker, SILENCE, 128)
+    asked_at = taker.position
+    assert hear(taker, SILENCE, 640) == []
+    assert taker.judge(asked_at, 0.9) is Floor.QUIET
+
+
+def test_a_turn_that_sounds_unfinished_is_waited_for_but_not_for_ever() -> None:
+    taker = TurnTaker(TurnRules(), judged=True)
+    hear(taker, SPEECH, 512)
+    hear(taker, SILENCE, 128)
+    taker.judge(taker.position, 0.05)
+    assert hear(taker, SILENCE, 1000) == []
+    assert hear(taker, SILENCE, 128) == [Floor.QUIET]
+
+
+def test_nobody_can_tell_means_half_a_second() -> None:
+    taker = TurnTaker(TurnRules(), judged=True)
+    hear(taker, SPEECH, 512)
+    hear(taker, SILENCE, 128)
+    taker.judge(taker.position, None)
+    assert hear(taker, SILENCE, 384) == [Floor.QUIET]
+
+
+def test_a_verdict_on_an_earlier_pause_says_nothing() -> None:
+    taker = TurnTaker(TurnRules(), judged=True)
+    hear(taker, SPEECH, 512)
+    hear(taker, SILENCE, 128)
+    asked_at = taker.position
+    hear(taker, SPEECH, 512)
+    assert taker.judge(asked_at, 0.99) is Floor.NOTHING
+    hear(taker, SILENCE, 128)
+    assert taker.judge(asked_at, 0.99) is Floor.NOTHING
+    assert hear(taker, SILENCE, 640) == []
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_the_surer_the_end_the_shorter_the_silence(one: float, other: float) -> None:
+    rules = TurnRules()
+    assert rules.quick_ms <= rules.wait_ms(one) <= rules.patience_ms
+    assert (one <= other) <= (rules.wait_ms(one) >= rules.wait_ms(other))
+
+
+def test_patience_is_what_the_person_chooses() -> None:
+    assert TurnRules.for_sensitivity(0.5, 300).patience_ms == 800
+    assert TurnRules.for_sensitivity(0.5, 500).patience_ms == 1200
+    assert TurnRules.for_sensitivity(0.5, 2000).patience_ms == 3000
 
 
 def test_nobody_keeps_the_floor_for_longer_than_a_minute() -> None:
@@ -101,13 +215,21 @@ def test_sensitivity_moves_the_threshold() -> None:
 probabilities = st.lists(st.floats(0, 1), max_size=400)
 
 
-@given(probabilities, st.booleans())
-def test_changes_always_come_in_an_order_that_makes_sense(heard: list[float], avatar_speaks: bool) -> None:
-    taker = TurnTaker(TurnRules(longest_ms=4000))
+verdicts = st.none() | st.floats(0, 1)
+
+
+@given(probabilities, st.booleans(), verdicts)
+def test_changes_always_come_in_an_order_that_makes_sense(
+    heard: list[float], avatar_speaks: bool, verdict: float | None
+) -> None:
+    taker = TurnTaker(TurnRules(longest_ms=4000), judged=True)
     taker.avatar_speaks = avatar_speaks
     state = Floor.QUIET
+    first = {Floor.INTRUDING, Floor.SPEAKING} if avatar_speaks else {Floor.SPEAKING}
     allowed = {
-        Floor.QUIET: {Floor.SPEAKING},
+        Floor.QUIET: first,
+        Floor.WITHDREW: first,
+        Floor.INTRUDING: {Floor.WITHDREW, Floor.SPEAKING},
         Floor.SPEAKING: {Floor.PAUSED, Floor.QUIET},
         Floor.PAUSED: {Floor.RESUMED, Floor.QUIET},
         Floor.RESUMED: {Floor.PAUSED, Floor.QUIET},
@@ -117,7 +239,11 @@ def test_changes_always_come_in_an_order_that_makes_sense(heard: list[float], av
         if change is not Floor.NOTHING:
             assert change in allowed[state]
             state = change
-        assert taker.speaking == (state is not Floor.QUIET)
+        if change is Floor.PAUSED:
+            assert taker.judge(taker.position, verdict) is Floor.NOTHING, (
+                "a pause is shorter than any silence that ends"
+            )
+        assert taker.speaking == (state in {Floor.SPEAKING, Floor.PAUSED, Floor.RESUMED})
     assert taker.position == len(heard) * WINDOW
 
 

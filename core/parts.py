@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import LiveTalkError, PerformerError, Problem
+from core.media import MediaFormat
 from core.session import Parts
 from core.settings import assets_folder, models_folder
 
@@ -41,6 +42,7 @@ def product_parts(
         dialogue=lambda settings, portrait_key: _dialogue(settings, portrait_key, key(), transcribe),
         built_in=_built_in,
         introduce=_introduce,
+        media=_media,
         device=device or _sound_device,
         vad=_vad,
         transcribe=transcribe,
@@ -84,6 +86,15 @@ def portrait_name(key: str) -> str:
     """What a portrait goes by: its shipped name, or the file's name made presentable."""
     shipped = shipped_portraits().get(key)
     return shipped.name if shipped else Path(key).stem.replace("_", " ").replace("-", " ").strip().title()
+
+
+def _media(settings: Settings) -> MediaFormat:
+    """Both performers keep the rate of the dialogue's sound; each has frames of its own."""
+    if settings.avatar.performer != "livetalk":
+        return MediaFormat()
+    from core.performer.livetalk.spec import LIVETALK_1_3B
+
+    return MediaFormat(LIVETALK_1_3B.sample_rate, LIVETALK_1_3B.fps)
 
 
 def make_performer(avatar: AvatarSettings) -> Performer:

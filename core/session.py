@@ -21,7 +21,6 @@ from core.events import AvatarChanged, ConversationOpened, Failed
 from core.hearing import Hearing
 from core.listening.turns import TurnRules, TurnTaker
 from core.marks import Marks, Step
-from core.media import MediaFormat
 from core.memory import Memory
 from core.performer.renderer import Renderer
 from core.performer.still import StillPerformer
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from core.dialogue.protocol import Dialogue
     from core.events import Emit
     from core.hearing import Listener
-    from core.media import FrameBlock, Pixels, TimedFrame, Turn
+    from core.media import FrameBlock, MediaFormat, Pixels, TimedFrame, Turn
     from core.performer.protocol import Identity, Performer
     from core.scribe import Transcribe
 
@@ -66,6 +65,8 @@ class Parts:
     """The companion, whatever the settings say."""
     introduce: Callable[[Dialogue, Settings, str], None]
     """Whoever answers speaks as the portrait with this key from the next turn on."""
+    media: Callable[[Settings], MediaFormat]
+    """The grid of sound and picture that the chosen performer keeps."""
     device: Callable[[Settings], SoundDevice]
     vad: Callable[[], Listener]
     transcribe: Transcribe
@@ -107,7 +108,7 @@ class Session:
         self._appeared = False
         self._pulse = Pulse()
         self._last_shown: TimedFrame | None = None
-        self.media = MediaFormat()
+        self.media = parts.media(settings)
         self.marks = Marks(parts.now)
         self.clock = SampleClock()
         self.history = history or self._new_history(private)
@@ -331,10 +332,13 @@ class Session:
     def _load_performer(self) -> Performer:
         """The chosen performer; when it cannot be loaded the person is told, and the portrait stays still."""
         try:
-            return self._parts.performer(self._settings)
+            performer = self._parts.performer(self._settings)
         except LiveTalkError as error:
             self._emit(Failed.of(error))
-            return StillPerformer()
+            return StillPerformer(self.media)
+        spec = performer.spec
+        assert (spec.fps, spec.sample_rate) == (self.media.fps, self.media.sample_rate), f"{spec.name}: {self.media}"
+        return performer
 
     def _first_identity(self, performer: Performer) -> Identity:
         """The chosen portrait; when it cannot serve (any more), the person is told and the default one appears."""

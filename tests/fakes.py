@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.dialogue.protocol import Verdict
+from core.media import MediaFormat
 from core.performer.protocol import LatentBlock, PerformerSpec
 
 if TYPE_CHECKING:
@@ -21,25 +22,7 @@ if TYPE_CHECKING:
 RATE, FPS = 24_000, 25
 PER_FRAME = RATE // FPS
 
-SPEC = PerformerSpec(
-    name="painting",
-    fps=FPS,
-    sample_rate=RATE,
-    width=64,
-    height=64,
-    first_frames=12,
-    block_frames=12,
-    block_latents=3,
-    frames_per_latent=4,
-    latent_channels=1,
-    latent_height=1,
-    latent_width=1,
-    patch=(1, 1, 1),
-    window_blocks=5,
-    sink_blocks=3,
-    sigmas=(1.0,),
-    timesteps=(1000.0,),
-)
+SPEC = PerformerSpec.plain("painting", MediaFormat(RATE, FPS), 64, 12)
 
 
 def level_of(samples: Samples) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.audio.software import SoftwareSound
 from core.commands import Appear
-from core.media import CAPTURE_RATE, AudioChunk
+from core.media import CAPTURE_RATE, AudioChunk, MediaFormat
 from core.scribe import no_words
 from core.session import Parts, Session
 from core.settings import Settings, changed
@@ -60,6 +60,7 @@ class ConversationRig:
                 built_in=lambda *_: self.here,
                 introduce=lambda *_: None,
                 device=lambda _: self.device,
+                media=lambda _: MediaFormat(),
                 vad=LoudnessVad,
                 transcribe=no_words,
                 now=lambda: self.time,

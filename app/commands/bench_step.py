@@ -14,7 +14,7 @@ from app.commands.painting import FPS, LEVELS, PaintingPerformer, level_heard, l
 from app.commands.talk import LOOK_S, Talk
 from core.audio.software import SoftwareSound
 from core.events import Interrupted
-from core.media import MEDIA_RATE
+from core.media import MEDIA_RATE, MediaFormat
 from core.playback.player import SEAM_FRAMES
 from core.scribe import no_words
 from core.session import Parts, Session
@@ -173,6 +173,7 @@ def levels_parts(sound: SoftwareSound, seconds: float) -> Parts:
         built_in=lambda *_: recital,
         introduce=lambda *_: None,
         device=lambda _: sound,
+        media=lambda _: MediaFormat(),
         vad=_Deaf,
         transcribe=no_words,
     )

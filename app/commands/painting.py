@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.media import MEDIA_RATE
+from core.media import MediaFormat
 from core.performer.protocol import LatentBlock, PerformerSpec
 
 if TYPE_CHECKING:
@@ -24,25 +24,7 @@ _BLOCK = 12
 _QUIET = 20
 _STEP = 4
 
-SPEC = PerformerSpec(
-    name="painting",
-    fps=FPS,
-    sample_rate=MEDIA_RATE,
-    width=SIZE,
-    height=SIZE,
-    first_frames=_BLOCK,
-    block_frames=_BLOCK,
-    block_latents=3,
-    frames_per_latent=4,
-    latent_channels=1,
-    latent_height=1,
-    latent_width=1,
-    patch=(1, 1, 1),
-    window_blocks=1,
-    sink_blocks=0,
-    sigmas=(1.0,),
-    timesteps=(1000.0,),
-)
+SPEC = PerformerSpec.plain("painting", MediaFormat(fps=FPS), SIZE, _BLOCK)
 
 
 def levelled(frames: int) -> Samples:

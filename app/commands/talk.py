@@ -237,7 +237,7 @@ class Talk:
 
     def _heard_s(self, number: int) -> float:
         """Seconds of the reply that left the loudspeaker, without the silence that fills its last block."""
-        spoken = self._session.conversation.spoken
+        spoken = self._session.conversation.sounding
         if spoken is None or spoken.turn.number != number:
             return 0.0
         heard = self._session.player.heard(spoken.turn, self._session.clock.position)

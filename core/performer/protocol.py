@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from core.media import Pixels, SpeechBlock
+    from core.media import MediaFormat, Pixels, SpeechBlock
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,29 @@ class PerformerSpec:
     lookahead: int = 0
     """Media samples of sound after the block that the performer would like to hear."""
     memory_mb: int = 0
+
+    @classmethod
+    def plain(cls, name: str, media: MediaFormat, side: int, frames: int) -> PerformerSpec:
+        """Of a performer without a model: square pictures, blocks of `frames`, nothing latent."""
+        return cls(
+            name=name,
+            fps=media.fps,
+            sample_rate=media.sample_rate,
+            width=side,
+            height=side,
+            first_frames=frames,
+            block_frames=frames,
+            block_latents=1,
+            frames_per_latent=frames,
+            latent_channels=1,
+            latent_height=1,
+            latent_width=1,
+            patch=(1, 1, 1),
+            window_blocks=1,
+            sink_blocks=0,
+            sigmas=(),
+            timesteps=(),
+        )
 
     @property
     def tokens_per_frame(self) -> int:

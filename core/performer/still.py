@@ -9,34 +9,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from core.media import MEDIA_RATE
 from core.performer.protocol import LatentBlock, PerformerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from core.media import Pixels, SpeechBlock
+    from core.media import MediaFormat, Pixels, SpeechBlock
 
-_SIDE, _FPS, _FRAMES = 512, 25, 12
-_SPEC = PerformerSpec(
-    name="still",
-    fps=_FPS,
-    sample_rate=MEDIA_RATE,
-    width=_SIDE,
-    height=_SIDE,
-    first_frames=_FRAMES,
-    block_frames=_FRAMES,
-    block_latents=1,
-    frames_per_latent=_FRAMES,
-    latent_channels=1,
-    latent_height=1,
-    latent_width=1,
-    patch=(1, 1, 1),
-    window_blocks=1,
-    sink_blocks=0,
-    sigmas=(),
-    timesteps=(),
-)
+_SIDE, _FRAMES = 512, 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +40,8 @@ class _Copies:
 class StillPerformer:
     """Needs no model: any picture serves, so that voice and conversation go on when nothing can be animated."""
 
-    spec = _SPEC
+    def __init__(self, media: MediaFormat) -> None:
+        self.spec = PerformerSpec.plain("still", media, _SIDE, _FRAMES)
 
     def prepare(self, image: Pixels) -> _StillIdentity:
         """The middle of `image`, square, from its upper edge."""

@@ -18,6 +18,7 @@ from app.commands import converse as command
 from app.commands.terminal import Terminal
 from core.dialogue.protocol import Verdict
 from core.errors import Problem, RecordingError, ServerError
+from core.media import MediaFormat
 from core.scribe import no_words
 from core.session import Parts
 from core.settings import Settings
@@ -42,6 +43,7 @@ def scripted(dialogue: ScriptedDialogue) -> Callable[..., Parts]:
             built_in=lambda *_: dialogue,
             introduce=lambda *_: None,
             device=device,
+            media=lambda _: MediaFormat(),
             vad=LoudnessVad,
             transcribe=no_words,
             now=time.perf_counter,

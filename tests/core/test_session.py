@@ -16,6 +16,7 @@ from core.audio.software import SoftwareSound
 from core.dialogue.history import delete
 from core.errors import PerformerError, Problem
 from core.events import AvatarChanged, ConversationOpened, Crashed, Failed, RecordingSaved, Replying, StatusChanged
+from core.media import MediaFormat
 from core.scribe import no_words
 from core.session import Parts, Session
 from core.settings import Settings, changed
@@ -47,6 +48,7 @@ class Talk:
                 built_in=lambda *_: self.dialogue,
                 introduce=lambda *_: None,
                 device=lambda _: SoftwareSound(time.perf_counter),
+                media=lambda _: MediaFormat(),
                 vad=LoudnessVad,
                 transcribe=no_words,
             ),

@@ -81,6 +81,10 @@ class PerformerError(LiveTalkError):
     """A picture cannot serve, or a model is missing or damaged."""
 
 
+class PerformerUnfit(PerformerError):
+    """A performer cannot go on on this computer: its device has no room left, or failed. Another one may."""
+
+
 class NoFace(PerformerError):
     """No face was found in a picture; a person may show where it is."""
 

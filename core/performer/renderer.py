@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.channel import Closed
-from core.errors import LiveTalkError, Problem
+from core.errors import LiveTalkError, PerformerUnfit, Problem
 from core.events import Failed
 from core.media import FrameBlock, SpeechBlock
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from core.events import Emit
     from core.media import Pixels, Turn
-    from core.performer.protocol import Frames, Identity, Performance, Performer
+    from core.performer.protocol import Frames, Identity, Performance, Performer, PerformerSpec
     from core.performer.track import SpeechTrack
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,15 @@ class _Act:
     draw_s: float = 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class _Stage:
+    """Who acts, as whom."""
+
+    performer: Performer
+    identity: Identity
+    performance: Performance
+
+
 @dataclass(frozen=True)
 class Pace:
     """Seconds a block takes, smoothed, and how long it lasts."""
@@ -58,9 +67,11 @@ class Renderer:
 
     Args:
         make_performer: loads the model; runs on the renderer thread, which owns every tensor.
-        first_identity: prepares the portrait that is on the stage first.
+        first_identity: prepares the portrait that the person has chosen.
         deliver: takes a finished block and the frames of cross-fade it asks for; waits for room.
         now: seconds, for the pace.
+        make_lesser: loads one that needs less than the performer of that spec, which cannot go on; without it such
+            trouble ends the picture.
     """
 
     def __init__(
@@ -72,8 +83,10 @@ class Renderer:
         emit: Emit,
         now: Callable[[], float],
         seed: int = 0,
+        make_lesser: Callable[[PerformerSpec], Performer] | None = None,
     ) -> None:
         self._make_performer = make_performer
+        self._make_lesser = make_lesser
         self._first_identity = first_identity
         self._track = track
         self._deliver = deliver
@@ -86,7 +99,6 @@ class Renderer:
         self._acting: list[_Act] = []
         self._last_picture: Pixels = np.zeros((1, 1, 3), np.uint8)
         self._failures = 0
-        self._broke = ""
         self._fade = 0
         self.pace = Pace()
         self.performer: Future[Performer] = Future()
@@ -94,31 +106,17 @@ class Renderer:
 
     def run(self) -> None:
         """Load, take the stage, act until the track is closed."""
-        try:
-            performer = self._make_performer()
-            identity = self._first_identity(performer)
-        except BaseException as error:
-            self.performer.set_exception(error)
-            raise
-        self.performer.set_result(performer)
-        self._last_picture = identity.picture
-        performance = performer.open(identity, self._seed)
+        stage = self._set_up(self._make_performer)
         try:
             while True:
-                replaced, manner = self._replacement()
-                if replaced or manner:
-                    self._finish_acting()
-                    performance.close()
-                    if manner:
-                        performer.direct(*manner)
-                    identity, self._fade = replaced or identity, _NEW_FACE_FRAMES
-                    performance = performer.open(identity, self._seed)
-                if not self._survives(performance):
-                    performance = self._reopened(performer, identity, performance)
+                stage = self._rearranged(stage)
+                trouble = self._trouble(stage.performance)
+                if trouble is not None:
+                    stage = self._recovered(stage, trouble)
         except Closed:
             pass
         finally:
-            performance.close()
+            stage.performance.close()
 
     def change(self, identity: Identity) -> None:
         """Put another portrait on the stage at the next block's edge."""
@@ -201,22 +199,74 @@ class Renderer:
         self._deliver(FrameBlock(act.speech.turn, pixels, act.speech.samples[start : act.delivered]), act.fade)
         act.fade = 0
 
-    def _survives(self, performance: Performance) -> bool:
-        """Run one step; False when the performer raised. Its speech is not lost: it plays over the last picture."""
+    def _set_up(self, make: Callable[[], Performer]) -> _Stage:
+        """A performer with the portrait that was chosen, on the stage."""
+        try:
+            performer = make()
+            identity = self._first_identity(performer)
+        except BaseException as error:
+            self.performer.set_exception(error)
+            raise
+        self._track.lookahead = performer.spec.lookahead
+        self._last_picture = identity.picture
+        self.performer.set_result(performer)
+        return _Stage(performer, identity, performer.open(identity, self._seed))
+
+    def _rearranged(self, stage: _Stage) -> _Stage:
+        """The same stage, or another portrait or manner on it."""
+        identity, manner = self._replacement()
+        if not identity and not manner:
+            return stage
+        self._finish_acting()
+        if manner:
+            stage.performer.direct(*manner)
+        return self._opened(stage, identity or stage.identity)
+
+    def _opened(self, stage: _Stage, identity: Identity) -> _Stage:
+        stage.performance.close()
+        self._fade = _NEW_FACE_FRAMES
+        return _Stage(stage.performer, identity, stage.performer.open(identity, self._seed))
+
+    def _trouble(self, performance: Performance) -> LiveTalkError | None:
+        """Run one step; what the person is told when the performer raised. Its speech is not lost: it plays over the
+        last picture."""
         try:
             self.step(performance)
-        except (Closed, LiveTalkError):
+        except Closed:
             raise
+        except LiveTalkError as error:
+            trouble, bug = error, None
+            log.warning("the performer stopped: %s %s", error, error.detail)
         except Exception as error:
-            self._failures += 1
-            self._broke = f"{type(error).__name__}: {error}"
-            log.exception("the performer failed, %d in a row", self._failures)
-            if self._failures >= _MOST_FAILURES:
-                raise
-            self._stand_in()
-            return False
+            trouble, bug = _restarted(error), error
+            log.exception("the performer failed, %d in a row", self._failures + 1)
+        else:
+            self._failures = 0
+            return None
+        self._failures += 1
+        if bug is not None and self._failures >= _MOST_FAILURES:
+            raise bug
+        self._stand_in()
+        return trouble
+
+    def _recovered(self, stage: _Stage, trouble: LiveTalkError) -> _Stage:
+        """The performance begun anew; where the performer itself is unfit, a lesser one in its place."""
+        lost = isinstance(trouble, PerformerUnfit) or self._failures >= _MOST_FAILURES
+        if lost and self._make_lesser is None:
+            raise trouble
+        self._emit(Failed.of(trouble))
+        if not lost:
+            return self._opened(stage, stage.identity)
+        return self._replaced(stage)
+
+    def _replaced(self, stage: _Stage) -> _Stage:
+        make_lesser, spec = self._make_lesser, stage.performer.spec
+        assert make_lesser is not None, "nobody makes a lesser performer"
+        stage.performance.close()
         self._failures = 0
-        return True
+        self._fade = _NEW_FACE_FRAMES
+        self.performer = Future()
+        return self._set_up(lambda: make_lesser(spec))
 
     def _stand_in(self) -> None:
         """Deliver what was being acted out over the last picture."""
@@ -224,19 +274,6 @@ class Renderer:
         for act in acting:
             count = (len(act.speech.samples) - act.delivered) // self._samples_per_frame()
             self._give(act, np.repeat(self._last_picture[None], count, axis=0))
-
-    def _reopened(self, performer: Performer, identity: Identity, broken: Performance) -> Performance:
-        self._emit(
-            Failed(
-                Problem.PICTURE_RESTARTED,
-                "The picture stopped and was started again.",
-                "The conversation goes on.",
-                self._broke,
-            )
-        )
-        broken.close()
-        self._fade = _NEW_FACE_FRAMES
-        return performer.open(identity, self._seed)
 
     def _replacement(self) -> tuple[Identity | None, tuple[str, float] | None]:
         with self._next_lock:
@@ -257,3 +294,12 @@ class Renderer:
             len(act.speech.samples) / rate,
         )
         self._track.lead = int((self.pace.imagine_s + self.pace.draw_s + _MARGIN_S) * rate)
+
+
+def _restarted(error: Exception) -> LiveTalkError:
+    return LiveTalkError(
+        Problem.PICTURE_RESTARTED,
+        "The picture stopped and was started again.",
+        "The conversation goes on.",
+        detail=f"{type(error).__name__}: {error}",
+    )

@@ -43,12 +43,10 @@ class SpeechTrack:
     Args:
         sample_rate: media samples a second.
         stock: how many media samples the player still has.
-        lookahead: media samples after the block that the performer would like to hear.
     """
 
-    def __init__(self, sample_rate: int, stock: Callable[[], int], lookahead: int = 0) -> None:
+    def __init__(self, sample_rate: int, stock: Callable[[], int]) -> None:
         self._stock = stock
-        self._lookahead = lookahead
         self._capacity = _CAPACITY_S * sample_rate
         self._replies: deque[_Reply] = deque()
         self._changed = threading.Condition()
@@ -57,6 +55,8 @@ class SpeechTrack:
         self._given: Turn | None = None
         self.lead = sample_rate // 4
         """Media samples of stock at which silence is rendered: render time plus margin. The renderer sets it."""
+        self.lookahead = 0
+        """Media samples after the block that the performer would like to hear. The renderer sets it."""
 
     def put(self, segment: SpeechSegment) -> bool:
         """Append; waits while a whole reply's worth is unplayed. False when the turn is no longer wanted.
@@ -142,7 +142,7 @@ class SpeechTrack:
             self._replies.popleft()
 
     def _is_ready(self, reply: _Reply, samples: int) -> bool:
-        if reply.ended or reply.length >= samples + self._lookahead:
+        if reply.ended or reply.length >= samples + self.lookahead:
             return reply.length > 0
         return reply.length >= samples and self._stock() <= self.lead
 
@@ -151,14 +151,14 @@ class SpeechTrack:
         if not self._replies or not self._is_ready(self._replies[0], samples):
             return None
         reply = self._replies[0]
-        block = SpeechBlock(reply.turn, _cut(reply, samples), _peek(reply, self._lookahead))
+        block = SpeechBlock(reply.turn, _cut(reply, samples), _peek(reply, self.lookahead))
         self._changed.notify_all()
         return block
 
     def _silence(self, samples: int) -> SpeechBlock | None:
         if self._stock() > self.lead:
             return None
-        return SpeechBlock(None, np.zeros(samples, np.float32), np.zeros(self._lookahead, np.float32))
+        return SpeechBlock(None, np.zeros(samples, np.float32), np.zeros(self.lookahead, np.float32))
 
 
 def _cut(reply: _Reply, samples: int) -> Samples:

@@ -235,7 +235,8 @@ class Player:
     def _advance(self, out: Samples) -> int:
         """Play from the head block into `out`, noting each frame that begins and whose samples they were."""
         head = self._queue[0]
-        block, per_frame = head.block, self._media.samples_per_frame
+        block = head.block
+        per_frame = len(block.audio) // len(block.frames)
         count = min(len(out), len(block.audio) - head.played)
         out[:count] = block.audio[head.played : head.played + count]
         begun: list[tuple[int, Pixels]] = []

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.media import TimedFrame
+    from core.performer.protocol import Said
     from core.settings import Settings
 
 
@@ -94,6 +95,10 @@ class Engine(Protocol):
 
     def change_avatar(self, key: str) -> None:
         """A shipped name or a path; the answer comes as `AvatarChanged` or `Failed`."""
+        ...
+
+    def look(self, path: Path, said: Said) -> None:
+        """Whether the picture can serve, with what is said of it; raises when it cannot. Never on the GUI thread: waits."""
         ...
 
     def new_conversation(self, private: bool) -> None: ...

@@ -251,15 +251,11 @@ class Program(QObject):
         self, path: Path, face: int | None = None, points: Points | None = None, *, anew: bool = False
     ) -> None:
         """`app.pictures.Check`, by the performer that runs; whatever serves where none does."""
-        from core.parts import portrait
-        from core.performer.portrait.five_points import FivePoints
+        from core.performer.protocol import Said
 
         engine = self.window.engine
-        if engine is None:
-            return
-        said = {"face": face, "points": points and FivePoints(*points), "anew": anew or None}
-        performer = engine.renderer.performer.result()  # pyright: ignore[reportAttributeAccessIssue] - asked of the Session itself
-        performer.prepare(portrait(str(path)), **{name: value for name, value in said.items() if value is not None})
+        if engine is not None:
+            engine.look(path, Said(face, points or (), anew))
 
     def _read_settings(self) -> tuple[Settings, SettingsError | None, Path | None]:
         """Settings, the trouble in reading them, and the file to keep changes in: none where it must not be touched."""

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from core.events import Emit
     from core.hearing import Listener
     from core.media import FrameBlock, MediaFormat, Pixels, TimedFrame, Turn
-    from core.performer.protocol import Identity, Performer
+    from core.performer.protocol import Identity, Performer, Said
     from core.scribe import Transcribe
 
 
@@ -259,6 +259,15 @@ class Session:
         """Put the portrait with this key on the stage; it is looked at on a thread of its own. Ends in
         `AvatarChanged`, or in `Failed` and the old portrait stays. The newest wish wins."""
         self._casting.ask(key)
+
+    def look(self, path: Path, said: Said) -> None:
+        """Look at a picture, with what the person says of it, without putting it on the stage. Waits: any thread but
+        the window's.
+
+        Raises:
+            PerformerError: it cannot serve; the reason and what to do are in it.
+        """
+        self.renderer.performer.result().prepare(self._parts.picture(str(path)), said)
 
     def new_conversation(self, private: bool) -> None:
         self._open(self._new_history(private))

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.dialogue.protocol import Verdict
 from core.media import MediaFormat
-from core.performer.protocol import LatentBlock, PerformerSpec
+from core.performer.protocol import UNSAID, LatentBlock, PerformerSpec, Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -95,7 +95,7 @@ class PaintingPerformer:
         self.performances: list[PaintingPerformance] = []
         self.directed: list[tuple[str, float]] = []
 
-    def prepare(self, image: Pixels) -> PaintedIdentity:
+    def prepare(self, image: Pixels, said: Said = UNSAID) -> PaintedIdentity:
         return PaintedIdentity(str(image.shape), np.full((self._size, self._size, 3), 20, np.uint8))
 
     def direct(self, style: str, motion_amount: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.media import MediaFormat
-from core.performer.protocol import LatentBlock, PerformerSpec
+from core.performer.protocol import UNSAID, LatentBlock, PerformerSpec, Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ class PaintingPerformer:
 
     spec = SPEC
 
-    def prepare(self, image: Pixels) -> _Grey:
+    def prepare(self, image: Pixels, said: Said = UNSAID) -> _Grey:
         return _Grey("painting", np.full((SIZE, SIZE, 3), _QUIET, np.uint8))
 
     def direct(self, style: str, motion_amount: float) -> None:

@@ -72,6 +72,26 @@ class PerformerSpec:
         return self.sample_rate // self.fps
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a person says of a picture in which the face is not to be found, or not only one.
+
+    `face` is which of several, as `core.errors.SeveralFaces` counted them; `points` are the right and the left eye as
+    the picture shows them, nose tip, and both corners of the mouth, in px; `anew` looks as if nothing had been said of
+    the picture before.
+    """
+
+    face: int | None = None
+    points: tuple[tuple[float, float], ...] = ()
+    anew: bool = False
+
+    def __bool__(self) -> bool:
+        return self.face is not None or bool(self.points)
+
+
+UNSAID = Said()
+
+
 class Identity(Protocol):
     """Everything that depends on the portrait only; immutable, may be used by many performances."""
 
@@ -142,8 +162,8 @@ class Performer(Protocol):
     @property
     def spec(self) -> PerformerSpec: ...
 
-    def prepare(self, image: Pixels) -> Identity:
-        """Look at an RGB portrait of any size.
+    def prepare(self, image: Pixels, said: Said = UNSAID) -> Identity:
+        """Look at an RGB portrait of any size. What is `said` of one that can serve need not be said again.
 
         Raises:
             PerformerError: the picture cannot serve; the reason and what to do are in it.

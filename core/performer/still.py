@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from core.performer.protocol import LatentBlock, PerformerSpec
+from core.performer.protocol import UNSAID, LatentBlock, PerformerSpec, Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class StillPerformer:
     def __init__(self, media: MediaFormat) -> None:
         self.spec = PerformerSpec.plain("still", media, _SIDE, _FRAMES)
 
-    def prepare(self, image: Pixels) -> _StillIdentity:
+    def prepare(self, image: Pixels, said: Said = UNSAID) -> _StillIdentity:
         """The middle of `image`, square, from its upper edge."""
         side = min(image.shape[:2])
         left = (image.shape[1] - side) // 2

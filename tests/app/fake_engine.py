@@ -102,6 +102,9 @@ class FakeEngine:
     def stop_recording(self) -> None:
         self.asked.append(("stop_recording", None))
 
+    def look(self, path: Path, said: object) -> None:
+        self.asked.append(("look", path, said))
+
     def change_avatar(self, key: str) -> None:
         self.asked.append(("change_avatar", key))
 

@@ -12,6 +12,7 @@ import torch
 from core.media import MEDIA_RATE
 from core.performer.portrait.cache import IdentityCache
 from core.performer.portrait.codec import CURVES, FRAMES, LATENT
+from core.performer.portrait.five_points import FivePoints
 from core.performer.portrait.identity import SIDE, PortraitIdentity, make_identity
 from core.performer.portrait.landmarks import FaceFinder
 from core.performer.portrait.motion import MotionModel, MotionSpec, MotionStream
@@ -19,7 +20,7 @@ from core.performer.portrait.shown import face_motion
 from core.performer.portrait.told import ToldFaces
 from core.performer.portrait.warp import PortraitPainter
 from core.performer.portrait.weights import load_weights
-from core.performer.protocol import LatentBlock, PerformerSpec
+from core.performer.protocol import UNSAID, LatentBlock, PerformerSpec, Said
 from core.settings import data_folder
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from core.media import Pixels, SpeechBlock
     from core.performer.portrait.face import FaceMotion
-    from core.performer.portrait.five_points import FivePoints
     from core.performer.protocol import Frames, Identity
 
 _MOST_AMOUNT = 1.0
@@ -67,21 +67,11 @@ class PortraitPerformer:
         self.spec = performer_spec(self._motion)
         self.direct(style, motion_amount)
 
-    def prepare(
-        self, image: Pixels, face: int | None = None, points: FivePoints | None = None, *, anew: bool = False
-    ) -> Identity:
-        """Look at an RGB portrait of any size, or remember what was seen of it before.
-
-        What a person says of a picture that can serve is remembered, and need not be said again.
-
-        Args:
-            image: [h, w, 3].
-            face: which of several faces to take, as `SeveralFaces` counted them.
-            points: where a person says that the face is.
-            anew: look as if nothing had been said of it before.
-        """
-        said = face is not None or points is not None
-        if not said and not anew:
+    def prepare(self, image: Pixels, said: Said = UNSAID) -> Identity:
+        """Look at an RGB portrait, [h, w, 3], or remember what was seen of it before; so is what a person says of one
+        that can serve."""
+        face, points = said.face, FivePoints(*said.points) if said.points else None
+        if not said and not said.anew:
             face, points = self._told.of(image)
         key = self._identities.key(image, face, points)
         identity = self._identities.load(key)

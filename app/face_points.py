@@ -164,4 +164,4 @@ class FacePoints(Sheet):
         order: list[QWidget] = [*self.picture.handles, self.undo, self.cancel, self.use]
         for before, after in pairwise(order):
             QWidget.setTabOrder(before, after)
-        self.picture.handles[0].setFocus(Qt.FocusReason.OtherFocusReason)
+        self.picture.setFocus(Qt.FocusReason.OtherFocusReason)  # the first handle takes it once there is a picture

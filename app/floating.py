@@ -107,9 +107,10 @@ class Float(QWidget):
         animate(self, b"pos", to, duration_ms)
 
     def place(self, at: QPoint) -> None:
-        """Be at a place at once."""
-        self._target = at
-        animate(self, b"pos", at, 0)
+        """Be at a place at once; a movement that leads there goes on."""
+        if self._target != at:
+            self._target = at
+            animate(self, b"pos", at, 0)
 
 
 def single_shot(parent: QWidget, interval_ms: int, done: object) -> QTimer:

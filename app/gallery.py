@@ -18,6 +18,7 @@ from app.messages import picture_question
 from app.open_picture import open_picture
 from app.pictures import ask_about
 from app.sheet import Sheet, title_row
+from core.performer.protocol import UNSAID, Said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,18 +92,18 @@ class GallerySheet(Sheet):
         folder = self._recent[0].parent if self._recent else None
         open_picture(self, lambda chosen: self.try_picture(Path(chosen)), folder)
 
-    def try_picture(self, path: Path, face: int | None = None) -> None:
-        """Check a picture of the person's own, or a face in it; choose it when it is fit. A later try overtakes this
-        one."""
+    def try_picture(self, path: Path, said: Said = UNSAID) -> None:
+        """Check a picture of the person's own, with what they say of it; choose it when it is fit. A later try
+        overtakes this one."""
         card = next((card for card in self._own_cards if card.path == path), None)
         if card is None:
             card = self._own_card(path)
             self._own_cards.insert(0, card)
             self._fill_grid()
-        self._look(card, face)
+        self._look(card, said)
 
-    def _look(self, card: PortraitCard, face: int | None = None, *, anew: bool = False) -> None:
-        """Check the picture of a card; `anew` asks about it as if nothing had been said of it."""
+    def _look(self, card: PortraitCard, said: Said) -> None:
+        """Check the picture of a card; one that is looked at anew is asked about, not chosen."""
         if card.checking:
             return
         self._tries += 1
@@ -112,9 +113,9 @@ class GallerySheet(Sheet):
         check, path = self._check, card.path
         run_in_background(
             self,
-            lambda: check(path, face, anew=anew),
-            partial(self._nothing_to_ask if anew else self._fit, self._tries, card),
-            partial(self._question if anew else self._refuse, self._tries, card),
+            lambda: check(path, said),
+            partial(self._nothing_to_ask if said.anew else self._fit, self._tries, card),
+            partial(self._question if said.anew else self._refuse, self._tries, card),
         )
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -198,7 +199,7 @@ class GallerySheet(Sheet):
         card.clicked.connect(partial(self.try_picture, path))
         if path in self._recent:
             card.offer_removal(partial(self._remove, card))
-            card.offer_another_face(partial(self._look, card, anew=True))
+            card.offer_another_face(partial(self._look, card, Said(anew=True)))
         return card
 
     def _choose(self, key: str) -> None:
@@ -234,7 +235,7 @@ class GallerySheet(Sheet):
                 self,
                 self._check,
                 fit=lambda: self._choose(str(path)),
-                chosen=lambda face: self.try_picture(path, face),
+                chosen=lambda face: self.try_picture(path, Said(face)),
                 reduce_motion=self._reduce_motion,
             )
 

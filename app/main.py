@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.engine import Engine
-    from app.point_picture import Points
+    from core.performer.protocol import Said
 
 log = logging.getLogger(__name__)
 
@@ -247,15 +247,11 @@ class Program(QObject):
         elif action in (Action.CHECK_MICROPHONE, Action.CHECK_LOUDSPEAKER, Action.RESTART):
             self._reopen()
 
-    def _check_picture(
-        self, path: Path, face: int | None = None, points: Points | None = None, *, anew: bool = False
-    ) -> None:
+    def _check_picture(self, path: Path, said: Said) -> None:
         """`app.pictures.Check`, by the performer that runs; whatever serves where none does."""
-        from core.performer.protocol import Said
-
         engine = self.window.engine
         if engine is not None:
-            engine.look(path, Said(face, points or (), anew))
+            engine.look(path, said)
 
     def _read_settings(self) -> tuple[Settings, SettingsError | None, Path | None]:
         """Settings, the trouble in reading them, and the file to keep changes in: none where it must not be touched."""

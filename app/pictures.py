@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
 from app.background import run_in_background
 from app.messages import Action, picture_refused
 from core.errors import NoFace, SeveralFaces
+from core.performer.protocol import UNSAID, Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,30 +19,12 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from app.main_window import MainWindow
-    from app.point_picture import Points
     from core.errors import LiveTalkError
 
-
-class Check(Protocol):
-    """Looks at a picture of the person's own. Pool thread."""
-
-    def __call__(
-        self, path: Path, face: int | None = None, points: Points | None = None, *, anew: bool = False
-    ) -> None:
-        """Whether it can serve; what is said of it here is remembered with the picture.
-
-        Args:
-            path: the picture.
-            face: which of several faces it is.
-            points: where the face is.
-            anew: as if nothing had been said of it before.
-
-        Raises:
-            SeveralFaces: there is a choice.
-            NoFace: none was found, and a person may show it.
-            PerformerError: it cannot serve.
-        """
-        ...
+    Check = Callable[[Path, Said], None]
+    """Looks at a picture of the person's own, with what they say of it; raises `PerformerError` when it cannot serve,
+    `SeveralFaces` where there is a choice, `NoFace` where it may be shown. What can serve is remembered with what was
+    said. Pool thread."""
 
 
 class Pictures(QObject):
@@ -68,8 +51,8 @@ class Pictures(QObject):
         else:
             engine.change_avatar(key)
 
-    def bring(self, path: str, face: int | None = None) -> None:
-        """Look at a picture of the person's own, or at one of the faces in it, and use it where it can serve."""
+    def bring(self, path: str, said: Said = UNSAID) -> None:
+        """Look at a picture of the person's own, with what they say of it, and use it where it can serve."""
         self._tries += 1
         if self._window.engine is None:
             self._wish = path
@@ -77,7 +60,7 @@ class Pictures(QObject):
         check, picture = self._check, Path(path)
         run_in_background(
             self,
-            lambda: check(picture, face),
+            lambda: check(picture, said),
             partial(self._fit, self._tries, path),
             partial(self._refuse, self._tries, picture),
         )
@@ -106,7 +89,7 @@ class Pictures(QObject):
                 self._window,
                 self._check,
                 fit=lambda: self.use(str(path)),
-                chosen=lambda face: self.bring(str(path), face),
+                chosen=lambda face: self.bring(str(path), Said(face)),
                 reduce_motion=still,
             )
 
@@ -132,6 +115,6 @@ def ask_about(
     elif isinstance(error, NoFace):
         from app.face_points import FacePoints
 
-        points = FacePoints(path, lambda placed: check(path, points=placed), parent, reduce_motion)
+        points = FacePoints(path, lambda placed: check(path, Said(points=placed)), parent, reduce_motion)
         points.fit.connect(fit)
         points.open()

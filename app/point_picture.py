@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COUNT = 5
 Points = tuple[tuple[float, float], ...]
-"""Both eyes, the nose and both corners of the mouth, the one on the left of the picture first; px of the picture."""
+"""As `core.performer.protocol.Said`: both eyes, the nose, both corners of the mouth, the left of the picture first."""
 _USUAL = ((0.4, 0.42), (0.6, 0.42), (0.5, 0.55), (0.43, 0.66), (0.57, 0.66))
 """Where the features of a portrait are, of its width and height."""
 _FROM_EYES = {2: (0.0, 0.6), 3: (-0.38, 1.05), 4: (0.38, 1.05)}

@@ -120,10 +120,10 @@ class Stage(QWidget):
     def show_problem(self, message: object, notice: bool = False) -> None:
         """A problem or notice takes the caption's place; the bar leaves for a problem."""
         self.caption.hide()
-        self.problem.show_message(message, notice)  # pyright: ignore[reportArgumentType] - a Message, from a signal
         if not notice:
             self.pill.set_can_open(True)
             self.bar.recede()
+        self.problem.show_message(message, notice)  # pyright: ignore[reportArgumentType] - a Message, from a signal
         self.place()
 
     def set_mode(self, mode: Mode) -> None:
@@ -140,7 +140,7 @@ class Stage(QWidget):
     def activity(self) -> None:
         """The person moved the mouse over the window or pressed a key."""
         self.bar.kept = QAccessible.isActive()
-        if self.mode is not Mode.COMPACT or self._hovered:
+        if (self.mode is not Mode.COMPACT or self._hovered) and self._room_for_bar():
             self.bar.wake()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -206,13 +206,23 @@ class Stage(QWidget):
         bar.move((self.width() - bar.width()) // 2, foot - bar.height())
         self._size_captions()
         bottom = foot if bar.away else foot - BAR_HEIGHT - GAP
-        self.problem.fit(self.width() - 2 * MARGIN)
+        self.problem.fit(self.width() - 2 * MARGIN, bottom - self._chin)
         for thing in (self.problem, self.caption):
             at = QPoint((self.width() - thing.width()) // 2, bottom - thing.height())
             if duration_ms and thing.isVisible():
                 thing.glide(at, duration_ms)
             else:
                 thing.place(at)
+
+    @property
+    def _chin(self) -> int:
+        """Where the foot of the stage begins: nothing there reaches up to the lips."""
+        return round(features_rect(picture_rect(self.width(), self.height(), self.view.pictures.aspect)).bottom()) + 2
+
+    def _room_for_bar(self) -> bool:
+        """Whether the bar may come back: under a problem only where both leave the lips free; focus brings it."""
+        room = self.height() - MARGIN - BAR_HEIGHT - GAP - self._chin
+        return not self.problem.isVisible() or self.problem.fits(room)
 
     def _size_captions(self) -> None:
         size = {Mode.FULL_SCREEN: 28, Mode.COMPACT: 14}.get(self.mode, 21 if self.window().width() >= 1100 else 17)

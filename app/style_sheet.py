@@ -24,6 +24,7 @@ def style_sheet(tokens: Tokens, glass: Glass, scale: float, images: dict[str, st
         "glass_hover": _rgba(glass.line, glass.hover_alpha),
         "glass_disc": glass.disc,
         "glass_on_disc": glass.on_disc,
+        "tight": f"{max(34, round(14 * scale + 16))}px",
         "chevron": images["chevron"],
         "tick": images["tick"],
     }
@@ -76,6 +77,7 @@ QPushButton[kind="glass_primary"] {
     background: $glass_disc; color: $glass_on_disc; border: 1px solid $glass_disc; font-weight: 600;
 }
 QPushButton[kind="glass_quiet"] { background: transparent; color: $glass_text2; border: 1px solid transparent; }
+QPushButton[tight="true"] { min-height: $tight; max-height: $tight; }
 QPushButton[kind="glass"]:hover, QPushButton[kind="glass_quiet"]:hover { background: $glass_hover; }
 QPushButton[kind="glass_primary"]:hover { background: $glass_text2; }
 QPushButton[kind="glass"]:focus, QPushButton[kind="glass_quiet"]:focus { border: 2px solid $glass_disc; }

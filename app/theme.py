@@ -12,6 +12,7 @@ QLabel          role                    display, title, heading, body (14, the d
                                         (only on the picture)
 QLabel          tone                    ok, danger, warning, accent, muted (over any role)
 QPushButton     kind                    (none: bordered), primary, quiet (no border), danger
+QPushButton     tight                   true: as low as its words and a fingertip allow
 QToolButton     kind                    tool (36, on surfaces), send (40 x 40, filled)
 QPushButton     kind                    glass_primary, glass, glass_quiet (only on the picture)
 QToolButton     kind                    glass (44 round, only on the picture; `current` true: lit)

@@ -43,6 +43,7 @@ class TurnView(QWidget):
         self._words.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._note = QLabel(self)
         self._note.setProperty("role", "small")
+        self._note.setContentsMargins(0, 0, 0, 5)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
@@ -15,6 +16,9 @@ from app.gallery import GallerySheet
 from app.point_picture import COUNT
 from core.errors import LiveTalkError, NoFace, PerformerError, Problem, SeveralFaces
 from tests.app.sheet_rig import answer_file_dialog, settle, use_theme, window_with_opener
+
+if TYPE_CHECKING:
+    from core.performer.protocol import Said
 
 NAMES = ("amara", "erik", "mei", "rafael", "zoe")
 TWO_FACES = PerformerError(
@@ -47,20 +51,20 @@ class Judge:
         self.may_answer = threading.Event()
         self.may_answer.set()
 
-    def __call__(self, path: Path, face: int | None = None, points: object = None, *, anew: bool = False) -> None:
+    def __call__(self, path: Path, said: Said) -> None:
         self.asked.append(path)
         assert self.may_answer.wait(10)
-        if points is not None:
-            self.points.append(points)
+        if said.points:
+            self.points.append(said.points)
             if self.refuse_points is not None:
                 raise self.refuse_points
             return
         if "drawing" in path.name:
             raise NO_FACE
-        if path.name in self.several and face is None and (anew or path not in self.known):
+        if path.name in self.several and said.face is None and (said.anew or path not in self.known):
             raise SeveralFaces(Problem.PICTURE_REFUSED, TWO_FACES.title, TWO_FACES.advice, BOXES)
         self.known.add(path)
-        self.faces.append(face)
+        self.faces.append(said.face)
         if "two" in path.name:
             raise TWO_FACES
 

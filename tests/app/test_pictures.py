@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from app.face_choice import FaceChoice
 from app.pictures import Pictures
 from core.errors import NoFace, PerformerError, Problem, SeveralFaces
+from core.performer.protocol import UNSAID, Said
 from tests.app.fake_engine import FakeEngine
 from tests.app.sheet_rig import settle
 
@@ -34,12 +35,11 @@ class Judge:
     """Refuses by the file's name what nobody said anything about."""
 
     def __init__(self) -> None:
-        self.said: list[tuple[str, object]] = []
+        self.said: list[tuple[str, Said]] = []
 
-    def __call__(self, path: Path, face: int | None = None, points: object = None, *, anew: bool = False) -> None:
-        said = face if points is None else points
+    def __call__(self, path: Path, said: Said) -> None:
         self.said.append((path.name, said))
-        if path.name in REFUSALS and said is None:
+        if path.name in REFUSALS and not said:
             raise REFUSALS[path.name]
 
 
@@ -97,7 +97,7 @@ def test_one_of_several_people_in_a_dropped_picture_is_chosen(
     choice = scene.window.findChild(FaceChoice)
     QTest.keyClick(choice.picture.frames[0], "2")
     settle()
-    assert judge.said == [("two.png", None), ("two.png", 1)]
+    assert judge.said == [("two.png", UNSAID), ("two.png", Said(1))]
     assert scene.engine.asked == [("change_avatar", path)]
 
 
@@ -110,7 +110,7 @@ def test_the_face_in_a_dropped_drawing_is_shown_by_five_points(
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
     settle()
     assert [name for name, _ in judge.said] == ["drawing.png", "drawing.png"]
-    assert len(judge.said[1][1]) == 5
+    assert len(judge.said[1][1].points) == 5
     assert scene.engine.asked == [("change_avatar", path)]
 
 

@@ -3,20 +3,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QPoint, QRect, QRectF, Qt
+from PySide6.QtCore import QPoint, QPropertyAnimation, QRect, QRectF, QSize, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 
 from app.body import panel_width
 from app.caption import balanced, page
 from app.compact import LARGEST, SMALLEST, resized
+from app.flow import FlowLayout
 from app.picture import features_rect, picture_rect
 from app.stage import Mode
 from core.errors import Problem
 from core.events import Failed, Status
+from core.settings import changed
 from tests.app.fake_engine import FakeCaption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
+    from app.theme import Theme
     from tests.app.conftest import Scene
 
 SIZES = [(1280, 800), (960, 640), (1920, 1080), (1024, 768), (800, 600), (2560, 1440)]
@@ -41,16 +49,102 @@ def test_nothing_covers_eyes_or_mouth(scene: Scene, size: tuple[int, int]) -> No
         assert not features(scene).intersects(QRectF(thing.geometry())), (type(thing).__name__, thing.geometry())
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_problem_may_touch_the_chin_and_never_the_lips(scene: Scene, size: tuple[int, int]) -> None:
+SILENT = Failed(
+    Problem.ENDPOINT_SILENT,
+    "The endpoint did not answer for 10 seconds.",
+    "Your last question is kept. Check the network, then try again, or let the built-in companion answer.",
+    "APITimeoutError",
+)
+
+
+@pytest.fixture
+def scale(request: pytest.FixtureRequest, theme: Theme) -> Iterator[float]:
+    """The size of text, for this test."""
+    theme._scale = request.param
+    theme.apply()
+    yield request.param
+    theme._scale = 1.0
+    theme.apply()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0], indirect=True)
+@pytest.mark.parametrize("size", [*SIZES, (720, 480)])
+def test_a_problem_may_touch_the_chin_and_never_the_lips(scene: Scene, size: tuple[int, int], scale: float) -> None:
     scene.window.resize(*size)
-    scene.reporter.receive(
-        Failed(
-            Problem.ENDPOINT_SILENT, "The endpoint did not answer for 10 seconds.", "Your last question is kept. " * 3
-        )
-    )
-    assert not features(scene).intersects(QRectF(scene.stage.problem.geometry()))
-    assert scene.stage.rect().contains(scene.stage.problem.geometry())
+    scene.reporter.receive(SILENT)
+    stage = scene.stage
+    for _ in range(2):
+        assert not features(scene).intersects(QRectF(stage.problem.geometry()))
+        assert stage.rect().contains(stage.problem.geometry())
+        assert stage.bar.away or not stage.bar.geometry().intersects(stage.problem.geometry())
+        stage.activity()
+
+
+@pytest.mark.parametrize(("size", "comes_back"), [((1920, 1080), True), ((1280, 800), True), ((720, 480), False)])
+def test_the_bar_comes_back_under_a_problem_where_both_have_room(
+    scene: Scene, size: tuple[int, int], comes_back: bool
+) -> None:
+    scene.window.resize(*size)
+    scene.reporter.receive(SILENT)
+    assert scene.stage.bar.away
+    scene.stage.activity()
+    assert scene.stage.bar.away is not comes_back
+    scene.stage.problem.close_message()
+    scene.stage.activity()
+    assert not scene.stage.bar.away
+
+
+@pytest.mark.parametrize("scale", [2.0], indirect=True)
+def test_a_problem_that_is_too_large_for_its_place_is_scrolled_to_its_buttons(
+    scene: Scene, qtbot: QtBot, scale: float
+) -> None:
+    scene.window.resize(960, 640)
+    scene.reporter.receive(SILENT)
+    last = scene.stage.problem.buttons[-1]
+    card = scene.stage.problem
+    assert last.mapTo(card, QPoint(0, 0)).y() > card.height()
+    card.buttons[0].setFocus()
+    for _ in range(3):
+        QTest.keyClick(scene.window.focusWidget(), Qt.Key.Key_Tab)
+    assert last.hasFocus()
+    assert last.mapTo(card, last.rect().bottomLeft()).y() <= card.height()
+
+
+def test_a_problem_comes_up_in_160_ms(scene: Scene, qtbot: QtBot) -> None:
+    scene.window.apply(changed(scene.window.settings, "window", reduce_motion=False))
+    card = scene.stage.problem
+    scene.reporter.receive(SILENT)
+    movements = {bytes(one.propertyName().data()): one for one in card.findChildren(QPropertyAnimation)}
+    assert {name: movement.duration() for name, movement in movements.items()} == {b"pos": 160, b"opacity": 160}
+    begun, place = card.pos(), movements[b"pos"].endValue()
+    assert begun.y() > place.y()
+    scene.stage.place()
+    qtbot.waitUntil(lambda: card.pos() == place and card.painted_opacity == 1.0)
+    scene.reporter.receive(SILENT)
+    assert card.painted_opacity == 1.0
+
+
+def test_a_problem_is_there_at_once_where_motion_is_reduced(scene: Scene) -> None:
+    scene.reporter.receive(SILENT)
+    assert scene.stage.problem.painted_opacity == 1.0
+    assert scene.stage.problem.findChildren(QPropertyAnimation) == []
+
+
+def test_buttons_that_do_not_fit_a_row_begin_another(qapp: QApplication) -> None:
+    holder = QWidget()
+    row = FlowLayout(8, last_apart=True)
+    for _ in range(3):
+        row.add(QWidget(minimumSize=QSize(100, 30), maximumSize=QSize(100, 30)))
+    holder.setLayout(row)
+    holder.resize(250, 200)
+    row.setGeometry(QRect(0, 0, 250, 200))
+    places = [row.itemAt(index).geometry() for index in range(3)]
+    assert [(place.x(), place.y()) for place in places] == [(0, 0), (108, 0), (150, 38)]
+    assert row.heightForWidth(250) == 68
+    assert row.heightForWidth(400) == 30
+    holder.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    row.setGeometry(QRect(0, 0, 250, 200))
+    assert [row.itemAt(index).geometry().x() for index in range(3)] == [150, 42, 0]
 
 
 @pytest.mark.parametrize(("window", "panel"), [(960, 300), (1280, 352), (1920, 400)])

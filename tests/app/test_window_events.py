@@ -254,6 +254,22 @@ def test_captions_show_what_sounds_and_can_be_switched_off(scene: Scene) -> None
     assert not scene.stage.caption.isVisible()
 
 
+def test_the_persons_own_words_are_a_caption_in_a_lighter_weight(scene: Scene) -> None:
+    caption = scene.stage.caption
+    seen = []
+    for said in (FakeCaption("I grew up", by_user=True), FakeCaption("I grew up"), FakeCaption("I see.")):
+        scene.engine.now_caption = said
+        scene.stage.pulse(0.033)
+        picture = caption.grab().toImage()
+        brightest = max(picture.pixelColor(x, y).green() for x in range(picture.width()) for y in range(0, 40, 2))
+        seen.append((caption.lines, caption._font().weight(), brightest))
+    yours, same_words, avatars = seen
+    assert (yours[0], yours[1]) == (["I grew up"], 400)
+    assert (same_words[0], same_words[1]) == (["I grew up"], 500)
+    assert (avatars[0], avatars[1]) == (["I see."], 500)
+    assert yours[2] < avatars[2] == 255
+
+
 def test_another_avatar_is_named_everywhere(scene: Scene) -> None:
     seen: list[tuple[str, str]] = []
     scene.reporter.avatar_changed.connect(lambda key, name: seen.append((key, name)))

@@ -124,7 +124,14 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
 
 
 def _models_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("action", choices=("list", "fetch", "verify", "where"))
+    command.add_argument("action", choices=("list", "fetch", "verify", "where", "fingerprint"))
+    command.add_argument(
+        "model", metavar="MODEL", nargs="?", default="", help="livetalk-1.3b; without a name, the built-in ones"
+    )
+    command.add_argument("--from", metavar="FOLDER", dest="weights", help="where files of livetalk-1.3b lie already")
+    command.add_argument(
+        "--accept-licence", action="store_true", help="the terms of livetalk-1.3b were read and are accepted"
+    )
     _json_option(command)
     command.set_defaults(run=_models)
 

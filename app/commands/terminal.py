@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -33,15 +34,23 @@ class Terminal:
         self._clear()
         print(line, file=self._out, flush=True)
 
-    def progress(self, label: str, done: float, total: float) -> None:
-        """How far something is. On a terminal one line that moves; elsewhere every tenth."""
+    def progress(self, label: str, done: float, total: float, beside: str = "") -> None:
+        """How far something is, with words `beside` it. On a terminal one line that moves; elsewhere every tenth."""
         share = min(1.0, done / total) if total else 1.0
         if self._moving:
             filled = round(_BAR * share)
-            self._show(f"{label} [{'#' * filled}{'.' * (_BAR - filled)}] {share:4.0%}")
+            self._show(f"{label} [{'#' * filled}{'.' * (_BAR - filled)}] {share:4.0%} {beside}".rstrip())
         elif (line := f"{label} {int(share * 10) * 10} %") != self._shown:
             self._shown = line
-            print(line, file=self._err, flush=True)
+            print(f"{line} {beside}".rstrip(), file=self._err, flush=True)
+
+    def agrees(self, question: str) -> bool:
+        """Whether the person says yes; where nobody sits at the terminal, nobody does."""
+        self._clear()
+        if not sys.stdin.isatty():
+            return False
+        print(f"{question} [y/N] ", end="", file=self._err, flush=True)
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     def finish(self, document: Mapping[str, object]) -> None:
         """The result, for programs."""

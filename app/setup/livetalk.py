@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from app.setup.hub import HubFile, arrived, fetch_file
 from app.setup.pace import gigabytes
 from core.errors import LiveTalkError, Problem
-from core.performer.livetalk.files import NAMES, SMALL_DECODER_SHA256, SUFFIXES, look, recognise
-from core.settings import models_folder
+from core.performer.livetalk.files import NAMES, SMALL_DECODER_SHA256, SUFFIXES, find, own_folder, recognise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from app.setup.stop import Stop
     from core.performer.livetalk.files import Found, Kind
@@ -128,17 +127,11 @@ PIECES = (
         needed=False,
     ),
 )
-SIZE = sum(piece.size for piece in PIECES)
 
 
-def folder() -> Path:
-    """Where fetched files lie."""
-    return models_folder() / NAME
-
-
-def find(weights: str = "") -> Found:
-    """What is here: in the folder `weights`, where one is named, and where fetched files lie."""
-    return look(((Path(weights),) if weights else ()) + (folder(),))
+def size() -> int:
+    """Bytes of all of it."""
+    return sum(piece.size for piece in PIECES)
 
 
 def complete(found: Found) -> bool:
@@ -160,7 +153,7 @@ def left(found: Found) -> int:
 def accepted() -> bool:
     """Whether the terms as they are were accepted on this computer."""
     try:
-        return (folder() / "terms-accepted.txt").read_text("utf-8") == TERMS
+        return (own_folder() / "terms-accepted.txt").read_text("utf-8") == TERMS
     except OSError:
         return False
 
@@ -172,12 +165,12 @@ def accept() -> None:
         LiveTalkError: that could not be written down (`FOLDER_UNWRITABLE`).
     """
     try:
-        folder().mkdir(parents=True, exist_ok=True)
-        (folder() / "terms-accepted.txt").write_text(TERMS, "utf-8")
+        own_folder().mkdir(parents=True, exist_ok=True)
+        (own_folder() / "terms-accepted.txt").write_text(TERMS, "utf-8")
     except OSError as error:
         raise LiveTalkError(
             Problem.FOLDER_UNWRITABLE,
-            f'Models can\'t be written to "{folder()}".',
+            f'Models can\'t be written to "{own_folder()}".',
             "Check that the folder can be written, or set LIVETALK_MODELS to another one.",
             detail=str(error),
         ) from error
@@ -198,7 +191,7 @@ def fetch(weights: str, report: Report, stop: Stop) -> list[LiveTalkError]:
             "Read it with: livetalk models fetch livetalk-1.3b",
         )
     found = find(weights)
-    _ask_for_room(left(found))
+    ask_for_room(left(found))
     lacking = [piece for piece in PIECES if piece.kind not in found.paths]
     count = _Count(sum(piece.size for piece in lacking), report)
     troubles: list[LiveTalkError] = []
@@ -250,7 +243,7 @@ def _fetch_piece(piece: Piece, count: _Count, stop: Stop) -> None:
 
 
 def _target(piece: Piece, file: HubFile) -> Path:
-    return folder() / piece.folder / file.path
+    return own_folder() / piece.folder / file.path
 
 
 def _here(piece: Piece, file: HubFile) -> bool:
@@ -268,8 +261,13 @@ def _checksum_file(target: Path) -> Path:
     return target.with_name(f"{target.name}.sha256")
 
 
-def _ask_for_room(needed: int) -> None:
-    place = next(part for part in (folder(), *folder().parents) if part.exists())
+def ask_for_room(needed: int) -> None:
+    """Whether so many bytes find a place.
+
+    Raises:
+        LiveTalkError: they do not (`DISK_FULL`).
+    """
+    place = next(part for part in (own_folder(), *own_folder().parents) if part.exists())
     free = shutil.disk_usage(place).free
     if free < needed + _SPARE_BYTES:
         raise LiveTalkError(
@@ -285,8 +283,8 @@ def _alone() -> Generator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        folder().mkdir(parents=True, exist_ok=True)
-        with FileLock(folder() / ".lock", timeout=0):
+        own_folder().mkdir(parents=True, exist_ok=True)
+        with FileLock(own_folder() / ".lock", timeout=0):
             yield
     except Timeout as error:
         raise LiveTalkError(
@@ -319,6 +317,21 @@ def verify(found: Found, report: Report, stop: Stop) -> list[Verdict]:
         verdicts.append(Verdict(piece, path, _verdict(piece, path, count, stop) if path else "missing"))
     count.finish()
     return verdicts
+
+
+def remove_damaged(verdicts: Sequence[Verdict]) -> bool:
+    """Make room for what has to be fetched again; files in a folder of the person's own are left alone."""
+    damaged = [
+        path for verdict in verdicts if verdict.state == "damaged" and (path := verdict.path) and _fetched_by_us(path)
+    ]
+    for path in damaged:
+        for file in list(path.iterdir()) if path.is_dir() else [path]:
+            file.unlink()
+    return bool(damaged)
+
+
+def _fetched_by_us(path: Path) -> bool:
+    return path.is_relative_to(own_folder())
 
 
 def _verdict(piece: Piece, path: Path, count: _Count, stop: Stop) -> Literal["ready", "damaged", "unchecked"]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.errors import PerformerError, Problem
 from core.performer.livetalk.spec import ModelFiles
+from core.settings import models_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from core.performer.livetalk.fingerprint import Shapes
 
@@ -94,6 +95,16 @@ class Found:
         )
 
 
+def own_folder() -> Path:
+    """Where fetched files lie."""
+    return models_folder() / "livetalk-1.3b"
+
+
+def find(weights: str = "") -> Found:
+    """What is here: in the folder `weights`, where one is named, and where fetched files lie."""
+    return look((*((Path(weights),) if weights else ()), own_folder()))
+
+
 def look(folders: Iterable[Path]) -> Found:
     """What lies in `folders` and below; the first of a kind counts. Hidden folders are left out."""
     paths: dict[Kind, Path] = {}
@@ -139,6 +150,8 @@ def _described(shapes: Shapes) -> str:
     """What a file is that has these tensors, as far as anybody can tell, and what it is not."""
     if _VIDEO_MARK in shapes:
         return f"is a video model with {_dimensions(shapes[_VIDEO_MARK])}; LiveTalk-1.3B has 1536 x 33 x 1 x 2 x 2"
+    if "decoder.22.weight" in shapes:
+        return "is a small decoder, but not taew2_1, whose latents are scaled as ours are"
     if any(name.endswith(".base_layer.weight") or "lora_" in name for name in shapes):
         return "is a LoRA that was not merged into its model"
     name, shape = next(iter(shapes.items()))

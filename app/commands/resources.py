@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import psutil
 
 from app.commands.checks import Check, Finding
 from app.keys import KeyStore, system_keyring
-from app.setup.models import MODELS, state
+from app.setup.livetalk import NAME, complete, left
+from app.setup.models import MODELS, verify
+from app.setup.pace import gigabytes
 from core.errors import LiveTalkError
-from core.settings import AvatarSettings, data_folder, load, settings_path, with_environment
+from core.performer.livetalk.files import find
+from core.performer.livetalk.spec import PRESETS
+from core.performer.preflight import best_preset, drawable, look_at, needs
+from core.settings import AvatarSettings, Settings, data_folder, load, models_folder, settings_path, with_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from core.performer.preflight import Computer
 
 _GB = 1e9
 _MEMORY_NEEDED_GB = 2.0
@@ -43,19 +49,47 @@ def _nearest_existing(folder: Path) -> Path:
 
 
 def check_gpu() -> Iterator[Check]:
-    """An NVIDIA GPU, by its driver's own tool; the embedded avatar needs none."""
-    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    """An NVIDIA GPU, and whether LiveTalk-1.3B could run on it; the embedded avatar needs none."""
+    computer = look_at(models_folder())
+    if not computer.gpu:
+        yield Check("GPU", Finding.OK, "none; the embedded avatar runs on the processor")
+        return
+    usable = f"CUDA {computer.cuda}" if computer.usable else "not usable"
+    driver = f"driver {computer.driver}" if computer.driver else "no driver's tool"
+    yield Check("GPU", Finding.OK, f"{computer.gpu} with {computer.gpu_memory / _GB:.1f} GB, {driver}, {usable}")
+    yield from _check_livetalk(computer)
+
+
+def _check_livetalk(computer: Computer) -> Iterator[Check]:
+    """What this computer lacks for LiveTalk-1.3B, one line for each, or how it would run."""
+    wanted = _settings().avatar
+    found = find(wanted.weights)
+    worse = Finding.NEEDED if wanted.performer == "livetalk" else Finding.NOTE
+    presets = drawable(PRESETS, small_decoder="small_decoder" in found.paths or not complete(found))
+    for need in needs(computer, presets, left(found)):
+        if not need.met:
+            yield Check("LiveTalk 1.3B", worse, need.words, need.advice)
+            return
+    best = best_preset(computer, presets)
+    assert best is not None, "every need is met, and no preset fits"
+    if complete(found):
+        yield Check("LiveTalk 1.3B", Finding.OK, f"can run, with the preset {best.name}")
+    else:
+        advice = f"Run: livetalk models fetch {NAME}"
+        yield Check("LiveTalk 1.3B", worse, f"could run; {gigabytes(left(found))} of files are missing", advice)
+
+
+def _settings() -> Settings:
     try:
-        said = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        said = ""
-    yield Check("GPU", Finding.OK, said or "none; the embedded avatar runs on the processor")
+        return load(settings_path())
+    except LiveTalkError:
+        return Settings()  # that they cannot be read is a line of its own
 
 
 def check_models() -> Iterator[Check]:
     """Each model read and compared with what it must be."""
     for model in MODELS:
-        found = state(model, thorough=True)
+        found = verify(model)
         if found == "ready":
             yield Check(f"Model {model.name}", Finding.OK, f"{model.purpose}, {model.size / 1e6:.0f} MB")
         else:

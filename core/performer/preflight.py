@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from core.errors import PerformerError, Problem
+from core.errors import PerformerUnfit, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,22 +86,27 @@ def needs(computer: Computer, presets: Sequence[Preset], download: int) -> list[
     return found
 
 
+def drawable(presets: Sequence[Preset], *, small_decoder: bool) -> list[Preset]:
+    """Those of `presets` whose decoder is here: every preset's where the small one is."""
+    return [preset for preset in presets if small_decoder or preset.decoder != "small"]
+
+
 def best_preset(computer: Computer, presets: Sequence[Preset]) -> Preset | None:
     """The first of `presets`, best first, that the GPU can hold; None where it can hold none."""
     return next((preset for preset in presets if computer.gpu_memory >= preset.memory_mb * _MB), None)
 
 
 def check(computer: Computer, preset: Preset) -> None:
-    """Whether `preset` can be loaded now.
+    """Compare what there is with what `preset` needs, before anything is loaded.
 
     Raises:
-        PerformerError: it cannot (`GPU_UNSUITABLE`), and why.
+        PerformerUnfit: it cannot (`GPU_UNSUITABLE`), and why.
     """
     lacking = [need for need in needs(computer, (preset,), 0) if not need.met]
     if lacking:
-        raise PerformerError(Problem.GPU_UNSUITABLE, f"{lacking[0].words}.", lacking[0].advice)
+        raise PerformerUnfit(Problem.GPU_UNSUITABLE, f"{lacking[0].words}.", lacking[0].advice)
     if computer.gpu_free < preset.memory_mb * _MB:
-        raise PerformerError(
+        raise PerformerUnfit(
             Problem.GPU_UNSUITABLE,
             f"Only {_gigabytes(computer.gpu_free)} of the GPU's memory are free; {_needed(preset)} are needed.",
             "Close other programs that use the GPU, or choose Portrait.",

@@ -51,12 +51,12 @@ def _nearest_existing(folder: Path) -> Path:
 def check_gpu() -> Iterator[Check]:
     """An NVIDIA GPU, and whether LiveTalk-1.3B could run on it; the embedded avatar needs none."""
     computer = look_at(models_folder())
-    if not computer.gpu:
-        yield Check("GPU", Finding.OK, "none; the embedded avatar runs on the processor")
-        return
-    usable = f"CUDA {computer.cuda}" if computer.usable else "not usable"
-    driver = f"driver {computer.driver}" if computer.driver else "no driver's tool"
-    yield Check("GPU", Finding.OK, f"{computer.gpu} with {computer.gpu_memory / _GB:.1f} GB, {driver}, {usable}")
+    found = "none; the embedded avatar runs on the processor"
+    if computer.gpu:
+        usable = f"CUDA {computer.cuda}" if computer.usable else "not usable"
+        driver = f"driver {computer.driver}" if computer.driver else "no driver's tool"
+        found = f"{computer.gpu} with {computer.gpu_memory / _GB:.1f} GB, {driver}, {usable}"
+    yield Check("GPU", Finding.OK, found)
     yield from _check_livetalk(computer)
 
 

@@ -6,9 +6,10 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.theme import font, tokens
+from app.theme import font, text_scale, tokens
 
 _SIZE = QSize(150, 168)
+_MOST_SCALE = 1.5
 _PLACES = ((52, 72), (98, 72), (75, 98), (58, 124), (92, 124))
 """The five points on a drawing of that size."""
 
@@ -24,7 +25,7 @@ class FaceGuide(QWidget):
         self.setAccessibleName(self.tr("Where the point is in a face"))
 
     def sizeHint(self) -> QSize:
-        return _SIZE
+        return _SIZE * _scale()
 
     def show_asked(self, asked: int | None, placed: int) -> None:
         self._asked, self._placed = asked, placed
@@ -33,9 +34,12 @@ class FaceGuide(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.translate((self.width() - _SIZE.width()) / 2, 0)
+        painter.translate((self.width() - _SIZE.width() * _scale()) / 2, 0)
+        painter.scale(_scale(), _scale())
         self._paint_face(painter)
-        painter.setFont(font(12, 600))
+        number = font(12, 600)
+        number.setPixelSize(12)
+        painter.setFont(number)
         for index, (x, y) in enumerate(_PLACES):
             self._paint_point(painter, index, QPointF(x, y))
 
@@ -65,3 +69,8 @@ class FaceGuide(QWidget):
             painter.setPen(QColor(colours.on_accent))
             box = QRectF(at.x() - radius, at.y() - radius, 2 * radius, 2 * radius)
             painter.drawText(box, Qt.AlignmentFlag.AlignCenter, str(index + 1))
+
+
+def _scale() -> float:
+    """It grows with the text, as far as there is room beside the picture."""
+    return min(_MOST_SCALE, text_scale())

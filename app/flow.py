@@ -75,6 +75,8 @@ class FlowLayout(QLayout):
         rows: list[tuple[int, list[QLayoutItem]]] = []
         used = 0
         for item in self._items:
+            if item.isEmpty():
+                continue
             size = item.sizeHint()
             if rows and used + self.spacing() + size.width() <= width:
                 height, row = rows[-1]

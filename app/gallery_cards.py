@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QContextMenuEvent, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QVBoxLayout
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QContextMenuEvent,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from app.card import Card, label
 from app.elided import ElidedLabel
@@ -27,6 +34,8 @@ COLUMNS = 4
 GAP = 14
 _PICTURE = QSize(166, 148)
 _REFUSED_PICTURE = QSize(112, 76)
+_NARROW = 640
+"""px at 100 % text that a refusal needs for picture, words and buttons in one row."""
 
 
 class PortraitCard(Card):
@@ -143,8 +152,46 @@ class Refusal(QFrame):
         close.clicked.connect(self.hide)
         self._title = label("", "heading", wrap=True)
         self._advice = label("", "supporting", wrap=True)
-        self._picture = QHBoxLayout()
         self._shown: Thumbnail | None = None
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._lay_out(close)
+        self.hide()
+
+    @property
+    def words(self) -> str:
+        return f"{self._title.text()} {self._advice.text()}"
+
+    def show_error(self, path: Path, error: LiveTalkError) -> None:
+        if self._shown is not None:
+            self._shown.deleteLater()
+        self._shown = shown = Thumbnail(path, _REFUSED_PICTURE)
+        shown.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        shown.dim(True)
+        self._row.insertWidget(0, shown)
+        self._fit()
+        self._title.setText(error.title)
+        self._advice.setText(error.advice)
+        question = picture_question(error)
+        self.ask.setVisible(question is not None)
+        self.ask.setText(question.words if question else "")
+        self.show()
+        event = QAccessibleAnnouncementEvent(self, self.words)
+        event.setPoliteness(QAccessible.AnnouncementPoliteness.Assertive)
+        QAccessible.updateAccessibility(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Where it is narrow for the size of text, the buttons stand under the words, and the picture is left out."""
+        narrow = self.width() < px(_NARROW)
+        directions = QBoxLayout.Direction
+        self._row.setDirection(directions.TopToBottom if narrow else directions.LeftToRight)
+        if self._shown is not None:
+            self._shown.setVisible(not narrow)
+
+    def _lay_out(self, close: QWidget) -> None:
         warning = QLabel()
         warning.setPixmap(icon("warning", "danger").pixmap(QSize(px(20), px(20)), self.devicePixelRatioF()))
         head = QHBoxLayout()
@@ -157,38 +204,15 @@ class Refusal(QFrame):
         words.addLayout(head)
         words.addWidget(self._advice)
         words.addStretch(1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(13, 10, 12, 10)
-        row.setSpacing(14)
-        row.addLayout(self._picture)
-        row.addLayout(words, 1)
-        row.addWidget(self.ask)
-        row.addWidget(self.another)
-        row.addWidget(close)
-        self.hide()
-
-    @property
-    def words(self) -> str:
-        return f"{self._title.text()} {self._advice.text()}"
-
-    def show_error(self, path: Path, error: LiveTalkError) -> None:
-        while self._picture.count():
-            self._picture.takeAt(0)
-        if self._shown is not None:
-            self._shown.deleteLater()
-        self._shown = shown = Thumbnail(path, _REFUSED_PICTURE)
-        shown.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        shown.dim(True)
-        self._picture.addWidget(shown)
-        self._title.setText(error.title)
-        self._advice.setText(error.advice)
-        question = picture_question(error)
-        self.ask.setVisible(question is not None)
-        self.ask.setText(question.words if question else "")
-        self.show()
-        event = QAccessibleAnnouncementEvent(self, self.words)
-        event.setPoliteness(QAccessible.AnnouncementPoliteness.Assertive)
-        QAccessible.updateAccessibility(event)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(14)
+        buttons.addStretch(1)
+        for widget in (self.ask, self.another, close):
+            buttons.addWidget(widget)
+        self._row.setContentsMargins(13, 10, 12, 10)
+        self._row.setSpacing(14)
+        self._row.addLayout(words, 1)
+        self._row.addLayout(buttons)
 
 
 class Remark(QFrame):

@@ -28,8 +28,9 @@ _ARROWS = {
     Qt.Key.Key_Down: QPointF(0, 1),
 }
 _FAST = 10
-_HANDLE = 40
 _RING = 11
+_BADGE = (6, 8)
+"""px to the right of the point and above it where the handle's number begins."""
 
 
 class PointPicture(ShownPicture):
@@ -166,7 +167,8 @@ class PointHandle(QAbstractButton):
         self._picture = picture
         self._placed = False
         self._grip: QPointF | None = None
-        self.setFixedSize(_HANDLE, _HANDLE)
+        side = 2 * max(20, _BADGE[0] + px(12) + 1, _BADGE[1] + px(14) + 1)
+        self.setFixedSize(side, side)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.SizeAllCursor)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
@@ -229,7 +231,8 @@ class PointHandle(QAbstractButton):
         painter.setPen(QPen(glass().fill_colour(), 1))
         painter.setBrush(colour)
         painter.drawEllipse(middle, 2.5, 2.5)
-        number = QRectF(middle.x() + 6, middle.y() - 19, px(12), px(14))
+        right, above = _BADGE
+        number = QRectF(middle.x() + right, middle.y() - above - px(14), px(12), px(14))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(glass().fill_colour())
         painter.drawRoundedRect(number, 4, 4)

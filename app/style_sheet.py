@@ -24,6 +24,7 @@ def style_sheet(tokens: Tokens, glass: Glass, scale: float, images: dict[str, st
         "glass_hover": _rgba(glass.line, glass.hover_alpha),
         "glass_disc": glass.disc,
         "glass_on_disc": glass.on_disc,
+        "edit_padding": f"{round(12 * scale) - 5}px",
         "tight": f"{max(34, round(14 * scale + 16))}px",
         "chevron": images["chevron"],
         "tick": images["tick"],
@@ -136,7 +137,7 @@ QLineEdit, QPlainTextEdit, QTextEdit, QComboBox, QSpinBox {
     selection-background-color: $accent; selection-color: $on_accent; placeholder-text-color: $text3;
 }
 QLineEdit, QComboBox, QSpinBox { min-height: $px38; padding: 0 12px; }
-QPlainTextEdit, QTextEdit { padding: 7px 11px; }
+QPlainTextEdit, QTextEdit { padding: $edit_padding 11px; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QComboBox:focus, QSpinBox:focus { border: 2px solid $focus; }
 QLineEdit:focus, QComboBox:focus, QSpinBox:focus { padding: 0 11px; }
 QLineEdit:disabled, QPlainTextEdit:disabled, QComboBox:disabled { color: $text3; border-color: $line; }

@@ -179,6 +179,8 @@ class SinkCache:
     def _place(self) -> None:
         """Give the open block its place, and the others theirs where these have changed."""
         window, frames = self._window, self._window.block_frames
+        if torch.is_grad_enabled():  # the way back goes through what earlier blocks asked with
+            self._own, self._slot_tokens = self._rope.rotation(range(frames)), self._slot_tokens.clone()
         seen = window.visible(self.block)
         for rank, block in enumerate(seen):
             slot, position = window.slot(block), block if window.absolute else rank

@@ -199,10 +199,11 @@ class Program(QObject):
 
         if before is None:
             empty_trash(conversations_folder())
-        if not self._keys.key:
-            self._keys.load()
+        chosen = settings.dialogue
+        for url in {chosen.url, chosen.transcription_url, chosen.speech_url} - {""}:
+            self._keys.load(url)
         history, question = (before.history, before.question) if isinstance(before, Session) else (None, None)
-        parts = product_parts(lambda: self._keys.key)
+        parts = product_parts(self._keys.key_of)
         session = Session(settings, self._emit, parts, greet=self._greet, history=history, question=question)
         return session.__enter__()
 
@@ -221,7 +222,7 @@ class Program(QObject):
             self._reopen()
 
     def _key_changed(self) -> None:
-        if self._keys.place is Place.THIS_RUN and not self._keyring_missed:
+        if self._keys.place_of(self.window.settings.dialogue.url) is Place.THIS_RUN and not self._keyring_missed:
             self._keyring_missed = True
             self._reporter.receive(self._no_keyring())
         self._reopen()

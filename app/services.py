@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     from app.keys import KeyStore
     from app.main_window import MainWindow
+    from core.dialogue.connect import KeyOf
     from core.dialogue.probe import EndpointReport
     from core.media import Samples
-    from core.settings import Settings
+    from core.settings import DialogueSettings, Settings
 
 _CHIME_S = 0.6
 _SAMPLE_LIMIT_S = 20.0
@@ -41,8 +42,8 @@ def settings_services(
     return SettingsServices(
         keys=keys,
         key_changed=key_changed,
-        test_endpoint=_test_endpoint,
-        listen=lambda voice: _listen(window.settings, keys.key, voice),
+        test_endpoint=lambda wanted, key: _test_endpoint(wanted, _typed(keys, wanted.url, key), window.settings),
+        listen=lambda voice: _listen(window.settings, keys.key_of, voice),
         list_devices=_list_devices,
         test_microphone=_OpenMicrophone,
         hush=window.hush,
@@ -76,11 +77,16 @@ def show_folder(path: Path) -> None:
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
 
-def _test_endpoint(url: str, model: str, key: str, voice: str) -> EndpointReport:
-    from core.dialogue.endpoint import Endpoint
-    from core.dialogue.probe import test_endpoint
+def _test_endpoint(wanted: DialogueSettings, key_of: KeyOf, settings: Settings) -> EndpointReport:
+    from core.dialogue.connect import try_settings
+    from core.parts import companion_voice
 
-    return test_endpoint(Endpoint(url=url, model=model, key=key, voice=voice, instructions="", dialect="auto"))
+    return try_settings(wanted, key_of, companion_voice(settings, settings.avatar.portrait))
+
+
+def _typed(keys: KeyStore, url: str, key: str) -> KeyOf:
+    """The keys that are kept, and the one that is typed for the endpoint at `url`."""
+    return lambda address, service: key if address == url and not service else keys.key_of(address, service)
 
 
 def _list_devices() -> SoundDevices:
@@ -152,12 +158,12 @@ def _play(samples: Samples, loudspeaker: str) -> None:
         raise _no_sound(Problem.NO_LOUDSPEAKER)
 
 
-def _listen(settings: Settings, key: str, voice: str) -> None:
+def _listen(settings: Settings, key_of: KeyOf, voice: str) -> None:
     """Let whoever would answer say one sentence in `voice`."""
     from core.parts import product_parts
 
     settings = changed(settings, "dialogue", voice=voice)
-    dialogue = product_parts(lambda: key).dialogue(settings, settings.avatar.portrait)
+    dialogue = product_parts(key_of).dialogue(settings, settings.avatar.portrait)
     reply = _Sample(Turn(0, "Say hello in one short sentence."))
     try:
         dialogue.start(reply.turn, (), reply)

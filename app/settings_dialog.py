@@ -76,7 +76,7 @@ class SettingsDialog(Sheet):
         self.setWindowTitle(self.tr("Settings"))
         self._settings = settings
         self._before = settings
-        self._key_before = services.keys.key
+        self._keys_before: dict[str, str] = {}
         self._figures_before = services.figures_shown()
         self._apply = apply
         self._services = services
@@ -107,10 +107,15 @@ class SettingsDialog(Sheet):
     def change(self, branch: str, **fields: Any) -> None:
         self._put(changed(self._settings, branch, **fields))
 
-    def keep_key(self, key: str, kept: Callable[[], None]) -> None:
+    def load_key(self, url: str, loaded: Callable[[], None]) -> None:
         keys = self._services.keys
-        if key == keys.key:
+        run_in_background(self, lambda: keys.load(url), lambda _: loaded(), _raise_again)
+
+    def keep_key(self, url: str, key: str, kept: Callable[[], None]) -> None:
+        keys = self._services.keys
+        if key == keys.key_of(url):
             return
+        self._keys_before.setdefault(url, keys.key_of(url))
 
         def tell() -> None:
             self._services.key_changed()
@@ -118,7 +123,7 @@ class SettingsDialog(Sheet):
                 self._undo.setEnabled(True)
                 kept()
 
-        run_in_background(self._window, lambda: keys.keep(key), lambda _: tell(), _raise_again)
+        run_in_background(self._window, lambda: keys.keep(url, key), lambda _: tell(), _raise_again)
 
     def show_page(self, name: str) -> None:
         self._navigation.setCurrentRow(list(_PAGES).index(name))
@@ -129,7 +134,8 @@ class SettingsDialog(Sheet):
         self.pages[self._shown].left()
         self._put(self._before)
         self._services.show_figures(self._figures_before)
-        self.keep_key(self._key_before, self._show_settings)
+        for url, key in self._keys_before.items():
+            self.keep_key(url, key, self._show_settings)
         self._show_settings()
 
     def done(self, result: int) -> None:

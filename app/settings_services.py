@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from app.keys import KeyStore
     from core.dialogue.probe import EndpointReport
+    from core.settings import DialogueSettings
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class SettingsServices:
     keys: KeyStore
     key_changed: Callable[[], None]
     """Called when `keys` holds another key."""
-    test_endpoint: Callable[[str, str, str, str], EndpointReport]
-    """worker: url, model, key, voice."""
+    test_endpoint: Callable[[DialogueSettings, str], EndpointReport]
+    """worker: ask the endpoint of these settings, with this key, and the speech services where it needs them."""
     listen: Callable[[str], None]
     """worker: say a short sentence in this voice, return when it was said."""
     list_devices: Callable[[], SoundDevices]

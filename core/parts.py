@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.audio.device import SoundDevice
+    from core.dialogue.connect import KeyOf
     from core.dialogue.protocol import Dialogue
     from core.dialogue.recognizer import Recognizer
     from core.hearing import Listener
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
     from core.settings import AvatarSettings, Settings
 
 
-def product_parts(
-    key: Callable[[], str] = lambda: "", device: Callable[[Settings], SoundDevice] | None = None
-) -> Parts:
-    """Everything real. `key` gives the endpoint's key when a session begins; `device` replaces the sound device.
+def product_parts(key_of: KeyOf = lambda _, __: "", device: Callable[[Settings], SoundDevice] | None = None) -> Parts:
+    """Everything real. `key_of` gives the key for an address when a session begins; `device` replaces the sound device.
 
     Heavy libraries are imported by the part that needs them, on the thread that makes it.
     """
@@ -39,7 +38,7 @@ def product_parts(
         performer=lambda settings: make_performer(settings.avatar),
         picture=portrait,
         portrait_name=portrait_name,
-        dialogue=lambda settings, portrait_key: _dialogue(settings, portrait_key, key(), transcribe),
+        dialogue=lambda settings, portrait_key: _dialogue(settings, portrait_key, key_of, transcribe),
         built_in=_built_in,
         introduce=_introduce,
         media=_media,
@@ -119,25 +118,13 @@ def make_performer(avatar: AvatarSettings) -> Performer:
     )
 
 
-def _dialogue(settings: Settings, portrait_key: str, key: str, transcribe: _Transcriber) -> Dialogue:
+def _dialogue(settings: Settings, portrait_key: str, key_of: KeyOf, transcribe: _Transcriber) -> Dialogue:
     """The endpoint when one is set and wanted, else the companion that is built in."""
-    wanted = settings.dialogue
-    if not (wanted.url and wanted.use_endpoint):
+    if not (settings.dialogue.url and settings.dialogue.use_endpoint):
         return _built_in(settings, portrait_key)
-    from core.dialogue.endpoint import Endpoint
-    from core.dialogue.omni import OmniDialogue
+    from core.dialogue.connect import connect
 
-    return OmniDialogue(
-        Endpoint(
-            url=wanted.url,
-            model=wanted.model,
-            key=key,
-            voice=wanted.voice,
-            instructions=wanted.instructions,
-            dialect=wanted.dialect,
-        ),
-        transcribe=transcribe,
-    )
+    return connect(settings.dialogue, key_of, transcribe, companion_voice(settings, portrait_key))
 
 
 class _Transcriber:
@@ -168,7 +155,7 @@ class _Transcriber:
 def _built_in(settings: Settings, portrait_key: str) -> Dialogue:
     from core.dialogue.embedded import EmbeddedDialogue
 
-    voice = _companion_voice(settings, portrait_key)
+    voice = companion_voice(settings, portrait_key)
     return EmbeddedDialogue(models_folder(), portrait_name(portrait_key), datetime.now, voice=voice)
 
 
@@ -177,10 +164,11 @@ def _introduce(dialogue: Dialogue, settings: Settings, portrait_key: str) -> Non
     from core.dialogue.embedded import EmbeddedDialogue
 
     if isinstance(dialogue, EmbeddedDialogue):
-        dialogue.introduce(portrait_name(portrait_key), _companion_voice(settings, portrait_key))
+        dialogue.introduce(portrait_name(portrait_key), companion_voice(settings, portrait_key))
 
 
-def _companion_voice(settings: Settings, portrait_key: str) -> str:
+def companion_voice(settings: Settings, portrait_key: str) -> str:
+    """The voice of this computer that suits the portrait, or the one that was chosen."""
     if settings.dialogue.companion_voice != "auto":
         return settings.dialogue.companion_voice
     shipped = shipped_portraits().get(portrait_key)

@@ -50,14 +50,25 @@ class ListeningSettings(_Node, frozen=True):
 
 
 class DialogueSettings(_Node, frozen=True):
-    """Who answers. `url` empty means the built-in companion."""
+    """Who answers. `url` empty means the built-in companion.
+
+    `dialect` is "auto" or the key of a profile (`assets/endpoints.toml`, or endpoints.toml beside the settings).
+    `transcription_*` and `speech_*` are the services that hear and speak for a model that only writes; empty means the
+    endpoint itself, or this computer where the endpoint has none.
+    """
 
     url: str = ""
     model: str = ""
     voice: str = ""
     instructions: str = ""
-    dialect: Literal["auto", "dashscope", "vllm_omni", "openai"] = "auto"
+    dialect: str = "auto"
     use_endpoint: bool = True
+    transcription_url: str = ""
+    transcription_model: str = ""
+    speech_url: str = ""
+    speech_model: str = ""
+    write_down: Literal["auto", "here"] = "auto"
+    """Who writes down what the person said: this computer, and what it cannot make out the endpoint ("auto")."""
     companion_voice: Literal["auto", "rms", "slt"] = "auto"
     """The built-in companion's: what suits the portrait, a man's (rms) or a woman's (slt)."""
 

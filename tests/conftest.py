@@ -28,7 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("LIVETALK_MODELS", str(models_folder()))
 # Nobody's own keyring is read or asked to unlock.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
-for name in (*ENVIRONMENT, "LIVETALK_API_KEY"):
+for name in (*ENVIRONMENT, "LIVETALK_API_KEY", "LIVETALK_SPEECH_KEY"):
     os.environ.pop(name, None)
 
 
@@ -46,6 +46,7 @@ def fresh_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings and data of nobody: each test starts like a first run."""
     monkeypatch.setenv("LIVETALK_CONFIG", str(tmp_path / "config"))
     monkeypatch.setenv("LIVETALK_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("LIVETALK_CACHE", str(tmp_path / "cache"))
 
 
 class _Warnings(logging.Handler):

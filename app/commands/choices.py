@@ -46,8 +46,10 @@ def with_options(settings: Settings, options: argparse.Namespace) -> Settings:
     return settings
 
 
-def endpoint_key() -> str:
-    """The endpoint's key, from the environment or the system's keyring."""
+def endpoint_key(url: str, service: bool = False) -> str:
+    """The key for an address, from the environment or the system's keyring."""
     from app.keys import KeyStore, system_keyring
 
-    return KeyStore(os.environ, system_keyring()).load()
+    keys = KeyStore(os.environ, system_keyring())
+    keys.load(url)
+    return keys.key_of(url, service)

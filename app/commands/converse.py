@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.commands.talk import TurnReport
     from app.commands.terminal import Terminal
     from core.audio.device import SoundDevice
+    from core.dialogue.connect import KeyOf
     from core.events import RecordingSaved, SessionEvent
     from core.session import Parts
     from core.settings import Settings
@@ -72,7 +73,7 @@ def converse(
     turns: Sequence[str | Path],
     out: Path,
     terminal: Terminal,
-    make_parts: Callable[[Callable[[], str], Callable[[Settings], SoundDevice]], Parts] = product_parts,
+    make_parts: Callable[[KeyOf, Callable[[Settings], SoundDevice]], Parts] = product_parts,
 ) -> tuple[list[TurnReport], RecordingSaved]:
     """Hold the conversation and keep it in `out`. The microphone is made of software and nothing echoes in it."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -80,7 +81,7 @@ def converse(
     settings = changed(settings, "listening", hold_to_talk=False)
     sound = SoftwareSound(time.perf_counter)
     events: queue.SimpleQueue[SessionEvent] = queue.SimpleQueue()
-    parts = make_parts(endpoint_key if settings.dialogue.url else lambda: "", lambda _: sound)
+    parts = make_parts(endpoint_key, lambda _: sound)
     terminal.say("Preparing the avatar …")
     with Session(settings, events.put, parts, private=True, greet=False) as session:
         talk = Talk(session, sound, events, terminal.say, time.perf_counter)

@@ -10,10 +10,12 @@ from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLineEdit, QPlainT
 
 from app.background import run_in_background
 from app.card import label
-from app.form import Outcome, Settling, State, SteadyComboBox, button, choices, field, hint
-from app.keys import Place
+from app.form import Outcome, Settling, State, SteadyComboBox, button, choices, field
+from app.keys import ENVIRONMENT_KEY
+from app.settings_pages.key_field import KeyField
 from app.settings_pages.page import Form, Page
-from app.theme import px, restyle
+from app.settings_pages.speech_services import SpeechServicesFields
+from app.theme import px
 
 if TYPE_CHECKING:
     from core.dialogue.probe import EndpointReport
@@ -35,24 +37,24 @@ class ConversationPage(Page):
         self._listening = False
         self._make_fields()
         self._model_and_voice()
-        self._key_field()
+        self.key = KeyField(form, self.tr("Key"), ENVIRONMENT_KEY)
+        self.add(self.key)
         self.instructions = QPlainTextEdit()
         self.instructions.setTabChangesFocus(True)
         self.instructions.setFixedHeight(px(72))
         self.add(field(self.tr("Instructions for the avatar"), self.instructions))
+        self.speech_services = SpeechServicesFields(form)
+        self.add(self.speech_services)
         self._builtin_card()
         self.finish()
         self.show_settings(form.settings)
         self._settling = Settling(self, self._apply_typed)
-        self._key_settling = Settling(self, self._keep_key)
         self.url.textEdited.connect(self._settling.touch)
         self.url.editingFinished.connect(self._settling.flush)
         self.instructions.textChanged.connect(self._settling.touch)
         for chooser in (self.model, self.voice):
             chooser.editTextChanged.connect(self._settling.touch)
             chooser.activated.connect(self._settling.flush)
-        self.key.textEdited.connect(self._key_settling.touch)
-        self.key.editingFinished.connect(self._key_settling.flush)
 
     def _make_fields(self) -> None:
         self.url = QLineEdit()
@@ -72,15 +74,6 @@ class ConversationPage(Page):
         row.addLayout(field(self.tr("Voice"), self.voice, self.listen), 1)
         self.add(row)
         self.add(self.heard)
-
-    def _key_field(self) -> None:
-        self.key = QLineEdit(self.form.services.keys.key)
-        self.key.setEchoMode(QLineEdit.EchoMode.Password)
-        self.show_key = button(self.tr("Show"), "quiet", self._toggle_key)
-        self.show_key.setAccessibleName(self.tr("Show the key"))
-        self.key_hint = hint("")
-        self.add(field(self.tr("Key"), self.key, self.show_key, below=self.key_hint))
-        self._tell_place()
 
     def _builtin_card(self) -> None:
         card = QFrame()
@@ -107,9 +100,10 @@ class ConversationPage(Page):
 
     def show_settings(self, settings: Settings) -> None:
         chosen = settings.dialogue
-        for box, text in ((self.url, chosen.url), (self.key, self.form.services.keys.key)):
-            if box.text() != text:
-                box.setText(text)
+        if self.url.text() != chosen.url:
+            self.url.setText(chosen.url)
+        self.key.show_key_of(chosen.url)
+        self.speech_services.show_settings(settings)
         for chooser, text in ((self.model, chosen.model), (self.voice, chosen.voice)):
             chooser.blockSignals(True)
             chooser.setEditText(text)
@@ -123,15 +117,17 @@ class ConversationPage(Page):
 
     def left(self) -> None:
         self._settling.flush()
-        self._key_settling.flush()
+        self.key.flush()
+        self.speech_services.left()
 
     def _apply_typed(self) -> None:
         url = self.url.text().strip()
         if url and not _is_address(url):
-            self.outcome.tell(State.FAILED, self.tr("This is not an address. It begins with https:// or http://."))
+            self.outcome.tell(State.FAILED, self.tr("This is not an address. It begins with https:// or wss://."))
             url = self.form.settings.dialogue.url
         elif url != self.form.settings.dialogue.url:
             self.outcome.tell(State.NOTHING)
+            self.key.show_key_of(url)
         use = self.form.settings.dialogue.use_endpoint or (bool(url) and url != self.form.settings.dialogue.url)
         self.form.change(
             "dialogue",
@@ -152,11 +148,11 @@ class ConversationPage(Page):
         self._tests += 1
         number = self._tests
         test, dialogue = self.form.services.test_endpoint, self.form.settings.dialogue
-        key = self.key.text().strip()
+        key = self.key.typed
         self.outcome.tell(State.RUNNING, self.tr("Asking the endpoint…"))
         run_in_background(
             self,
-            lambda: test(url, dialogue.model, key, dialogue.voice),
+            lambda: test(dialogue, key),
             lambda answer: self._answered(number, answer),
             lambda error: self._refused(number, error),
         )
@@ -168,11 +164,15 @@ class ConversationPage(Page):
             if self.model.findText(model) < 0:
                 self.model.addItem(model)
         seconds = self.locale().toString(answer.seconds, "f", 2)
-        if answer.with_sound:
-            self.outcome.tell(State.OK, self.tr("Answered in {} s, with sound").format(seconds))
-        else:
-            words = self.tr("Answered in {} s, but without sound. Choose a model that speaks.").format(seconds)
-            self.outcome.tell(State.REMARK, words)
+        words = {
+            "model": self.tr("Answered in {} s, with sound"),
+            "service": self.tr("Answered in {} s. The model writes, the speech service speaks."),
+            "here": self.tr("Answered in {} s. The model writes, this computer’s voice speaks: English only."),
+            "nobody": self.tr("Answered in {} s, but without sound. Choose a model that speaks."),
+        }[answer.voice_from].format(seconds)
+        if not answer.hears:
+            words += " " + self.tr("What you say is written down before it is sent.")
+        self.outcome.tell(State.OK if answer.with_sound else State.REMARK, words)
 
     def _refused(self, number: int, error: LiveTalkError) -> None:
         if number == self._tests:
@@ -194,26 +194,6 @@ class ConversationPage(Page):
     def _not_spoken(self, error: LiveTalkError) -> None:
         self._listening = False
         self.heard.failed(error)
-
-    def _toggle_key(self) -> None:
-        hidden = self.key.echoMode() == QLineEdit.EchoMode.Password
-        self.key.setEchoMode(QLineEdit.EchoMode.Normal if hidden else QLineEdit.EchoMode.Password)
-        self.show_key.setText(self.tr("Hide") if hidden else self.tr("Show"))
-        self.show_key.setAccessibleName(self.tr("Hide the key") if hidden else self.tr("Show the key"))
-
-    def _keep_key(self) -> None:
-        self.form.keep_key(self.key.text().strip(), self._tell_place)
-
-    def _tell_place(self) -> None:
-        place = self.form.services.keys.place
-        words = {
-            Place.ENVIRONMENT: self.tr("LIVETALK_API_KEY is set in the environment and is used."),
-            Place.THIS_RUN: self.tr("No keyring was found, so the key is kept until you quit."),
-        }.get(place, self.tr("Kept in this computer’s keyring. LIVETALK_API_KEY, if set, is used instead."))
-        self.key.setReadOnly(place is Place.ENVIRONMENT)
-        self.key_hint.setText(words)
-        self.key_hint.setProperty("tone", "warning" if place is Place.THIS_RUN else "")
-        restyle(self.key_hint)
 
     def _switch(self) -> None:
         self.left()
@@ -249,4 +229,4 @@ def _is_address(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return parts.scheme in {"http", "https", "ws", "wss"} and bool(parts.hostname)

@@ -32,8 +32,12 @@ class Form(Protocol):
         """Put a change in force at once."""
         ...
 
-    def keep_key(self, key: str, kept: Callable[[], None]) -> None:
-        """Keep the key of the endpoint; `kept` is called once it is, unless the dialog has closed."""
+    def load_key(self, url: str, loaded: Callable[[], None]) -> None:
+        """Have the key of the host of `url` ready; `loaded` is called once it is, unless the dialog has closed."""
+        ...
+
+    def keep_key(self, url: str, key: str, kept: Callable[[], None]) -> None:
+        """Keep the key of the host of `url`; `kept` is called once it is, unless the dialog has closed."""
         ...
 
 

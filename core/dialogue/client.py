@@ -1,21 +1,21 @@
-"""The connection to an endpoint: the SDK's client as LiveTalk wants it, and who answers at the other end."""
+"""The connection to an endpoint: the SDK's client as LiveTalk wants it, and the models it lists."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import httpx2
 import openai
 
-from core.dialogue.endpoint import NO_ADDRESS, describe, profile_of_owner
-from core.dialogue.trouble import Setback, key_refused, no_model, of_failure
+from core.dialogue.endpoint import NO_ADDRESS
+from core.dialogue.trouble import of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.dialogue.endpoint import Endpoint, EndpointProfile
+    from core.dialogue.endpoint import Endpoint
 
 KEPT_ALIVE_S = 300.0
 
@@ -36,26 +36,15 @@ class Patience:
     turn_s: float = 90.0
 
 
-@dataclass(frozen=True)
-class Server:
-    """Who answers: the form it wants, the model and voice to ask for, and the models it lists."""
-
-    profile: EndpointProfile
-    model: str
-    voice: str
-    models: tuple[str, ...] = ()
-
-    def asked_as(self, profile: EndpointProfile) -> Server:
-        return replace(self, profile=profile)
-
-
 def open_client(endpoint: Endpoint, patience: Patience) -> openai.AsyncOpenAI:
     """A client that never retries by itself, keeps its connection, reads no other program's credentials from the
     environment, and goes to this computer without a proxy. Makes no connection yet."""
-    for name in ("openai", "httpx2", "httpcore2"):
+    for name in ("openai", "httpx2", "httpcore2", "websockets"):
         logging.getLogger(name).setLevel(logging.WARNING)  # at DEBUG they write down what is sent
+    address = _address(endpoint)
     client = openai.AsyncOpenAI(
-        base_url=_address(endpoint),
+        base_url=address,
+        websocket_base_url=address.replace("http", "ws", 1),
         api_key=endpoint.key.strip() or "none",
         max_retries=0,
         timeout=httpx2.Timeout(patience.turn_s, connect=patience.connect_s),
@@ -65,22 +54,6 @@ def open_client(endpoint: Endpoint, patience: Patience) -> openai.AsyncOpenAI:
     )
     client.admin_api_key = client.organization = client.project = None
     return client
-
-
-async def identify(client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Patience) -> Server:
-    """Ask the server for its models, and from them for what it is. One request, which also warms the connection.
-
-    Raises:
-        Setback: it cannot be reached, the key cannot be one, or no model is known.
-    """
-    if not endpoint.key.strip().isascii():
-        raise Setback(key_refused(endpoint, "a key with characters that no key has"))
-    listed = await list_models(client, endpoint, patience)
-    profile = describe(endpoint.base_url, endpoint.dialect) or profile_of_owner(set(listed.values()))
-    model = endpoint.model or _usual_model(profile, tuple(listed))
-    if not model:
-        raise Setback(no_model())
-    return Server(profile, model, profile.voice_for(model, endpoint.voice), tuple(listed))
 
 
 async def list_models(client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Patience) -> dict[str, str]:
@@ -105,14 +78,6 @@ async def list_models(client: openai.AsyncOpenAI, endpoint: Endpoint, patience: 
         return {}
     models = [cast("Mapping[str, object]", entry) for entry in cast("list[object]", entries) if isinstance(entry, dict)]
     return {str(model["id"]): str(model.get("owned_by")) for model in models if model.get("id")}
-
-
-def _usual_model(profile: EndpointProfile, listed: tuple[str, ...]) -> str:
-    """The model to ask where none is set: the usual one of such servers, else one that sounds able to speak."""
-    if not listed or profile.default_model in listed:
-        return profile.default_model
-    able = [name for name in listed if "omni" in name.lower() and "realtime" not in name.lower()]
-    return next(iter(able), profile.default_model or listed[0])
 
 
 def _address(endpoint: Endpoint) -> str:

@@ -12,8 +12,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from core.channel import Channel, Closed, TimedOut
 from core.dialogue.abilities import Abilities, Lack
 from core.dialogue.bugs import Bugs
@@ -21,8 +19,9 @@ from core.dialogue.composer import Composer
 from core.dialogue.known import Known
 from core.dialogue.mouth import Mouth
 from core.dialogue.protocol import Message, Verdict
+from core.dialogue.same_speech import same_speech
 from core.dialogue.sentences import sentences
-from core.media import CAPTURE_RATE, AudioChunk
+from core.media import AudioChunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,8 +35,6 @@ _CLEAR = 0.45
 """Recognition less sure than this is noise: speech lies above 0.6, noise mostly below 0.35."""
 _NOISES = {"", "you", "uh", "um", "hmm", "mm", "mhm", "huh", "the"}
 """What Moonshine hears in a cough or a click."""
-_SILENT = 0.1
-_LONGEST_TAIL = 3 * CAPTURE_RATE
 _NOT_CAUGHT = (
     "I didn't catch that.",
     "Sorry, I couldn't make that out. Could you say it again?",
@@ -293,18 +290,3 @@ class _Spoken:
     def tell_all(self, pieces: Sequence[str]) -> None:
         for piece in pieces:
             self.tell(piece)
-
-
-def same_speech(first: AudioChunk, second: AudioChunk) -> bool:
-    """Whether both begin at the same sample and differ by a silent end only."""
-    shorter, longer = sorted((first.samples, second.samples), key=len)
-    tail = longer[len(shorter) :]
-    if first.start != second.start or not len(shorter) or len(tail) > _LONGEST_TAIL:
-        return False
-    if not np.array_equal(shorter, longer[: len(shorter)]):
-        return False
-    return not len(tail) or _loudness(tail) < max(_SILENT * _loudness(shorter), 1e-4)
-
-
-def _loudness(samples: Samples) -> float:
-    return float(np.sqrt(np.mean(np.square(samples))))

@@ -69,14 +69,20 @@ class Waiting:
 
 
 async def read_reply(
-    client: openai.AsyncOpenAI, endpoint: Endpoint, request: Request, waiting: Waiting, take: Take
+    client: openai.AsyncOpenAI,
+    endpoint: Endpoint,
+    request: Request,
+    waiting: Waiting,
+    take: Take,
+    decoder: TurnDecoder | None = None,
 ) -> Verdict:
-    """Ask once and read the whole reply; `Verdict.CUT` only when `take` wanted no more.
+    """Ask once and read the whole reply; `Verdict.CUT` only when `take` wanted no more. `decoder` is for who wants to
+    look into it afterwards.
 
     Raises:
         Setback: the attempt failed. Whether anything was taken before is for the caller to know.
     """
-    decoder = TurnDecoder()
+    decoder = decoder or TurnDecoder()
     try:
         return await _read(client, request, decoder, waiting, take)
     except TimeoutError as error:

@@ -42,6 +42,12 @@ def heard_text(segments: Iterable[tuple[str, int]], heard_samples: int, *, compl
     return text[:cut], text[cut:]
 
 
+def spoken_by(text: str, seconds: float) -> int:
+    """How many characters of `text` ordinary speech has said after `seconds`, to the end of a whole word."""
+    weights = [_LETTERS_PER_IDEOGRAPH if _stands_alone(letter) else 1.0 for letter in text]
+    return _word_end(text, _count_within(weights, seconds * LETTERS_PER_SECOND))
+
+
 @dataclass(frozen=True)
 class _Stretch:
     """Words and the samples they are spread over; `growing` when more samples for the same words are to come."""

@@ -19,7 +19,7 @@ from core.dialogue.protocol import Message
 from core.errors import LiveTalkError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 SCHEMA = 1
 TITLE_LENGTH = 60
@@ -42,6 +42,8 @@ class Entry(msgspec.Struct, frozen=True, tag_field="kind", tag="entry", omit_def
     heard_s: float = 0.0
     cut: bool = False
     spoken: bool = False
+    withheld: bool = False
+    """The endpoint's filter stopped this turn; it is not told to a model again, which would be stopped again."""
 
 
 class _Header(msgspec.Struct, frozen=True, tag_field="kind", tag="conversation"):
@@ -145,17 +147,14 @@ class History:
     def messages(self, limit: int = 4000, before: int | None = None) -> list[Message]:
         """What the model is told: the newest entries that fit into about `limit` tokens, oldest first. A reply of
         which nothing was heard was not said; what the person spoke was, and has no text where nobody knows the words.
-        `before` leaves out that turn and what came later."""
-        messages: list[Message] = []
-        for entry in reversed(self._entries.values()):
-            later = before is not None and entry.turn >= before
-            if later or not (entry.text or entry.spoken):
-                continue
-            limit -= estimated_tokens(entry.text)
-            if limit < 0:
-                break
-            messages.append(Message(entry.role, entry.text))
-        return messages[::-1]
+        `before` leaves out that turn and what came later; turns that a filter stopped are left out."""
+        withheld = {entry.turn for entry in self._entries.values() if entry.withheld}
+        told = [
+            Message(entry.role, entry.text, entry.turn)
+            for entry in self._entries.values()
+            if (entry.text or entry.spoken) and entry.turn not in withheld and (before is None or entry.turn < before)
+        ]
+        return list(newest_within(told, limit))
 
     def forget(self) -> None:
         """Write nothing from now on; what was written is left to whoever asked. Any thread."""
@@ -194,6 +193,17 @@ def estimated_tokens(text: str) -> int:
     """About how many tokens a model makes of `text` and of the frame around it."""
     wide = sum(1 for letter in text if ord(letter) > 0x2E7F)
     return _TOKENS_PER_ENTRY + wide + -(-(len(text) - wide) // 4)
+
+
+def newest_within(messages: Sequence[Message], limit: int) -> tuple[Message, ...]:
+    """The newest of `messages` that fit into about `limit` tokens, oldest first."""
+    kept = 0
+    for message in reversed(messages):
+        limit -= estimated_tokens(message.text)
+        if limit < 0:
+            break
+        kept += 1
+    return tuple(messages[len(messages) - kept :])
 
 
 def list_conversations(folder: Path) -> list[SavedConversation]:

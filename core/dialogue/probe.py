@@ -1,20 +1,32 @@
-"""The Test button of Settings: one short question to an endpoint, and how long the answer took."""
+"""The Test button of Settings: one short question to an endpoint, how soon it answers, and who hears and speaks."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from core.dialogue.client import Patience, identify, open_client
-from core.dialogue.exchange import Waiting, read_reply
-from core.dialogue.request import build_request
+from core.dialogue.chat import ChatTransport
+from core.dialogue.client import Patience, open_client
+from core.dialogue.delivery import Delivery
+from core.dialogue.exchange import Waiting
+from core.dialogue.identify import identify
+from core.dialogue.protocol import Verdict
+from core.dialogue.realtime import RealtimeTransport
+from core.dialogue.request import Question
+from core.dialogue.services import Local, Services, Speech
 from core.dialogue.trouble import Setback, not_an_endpoint
-from core.dialogue.wire import Sound
+from core.media import Turn
 
 if TYPE_CHECKING:
-    from core.dialogue.endpoint import Endpoint, EndpointProfile
-    from core.dialogue.wire import Words
+    from collections.abc import Callable
+
+    from core.dialogue.endpoint import Endpoint
+    from core.dialogue.identify import Server
+    from core.dialogue.profile import EndpointProfile
+    from core.dialogue.verdicts import Verdicts
+    from core.errors import LiveTalkError
+    from core.media import Samples
 
 QUESTION = "Say hello in one short sentence."
 
@@ -24,7 +36,9 @@ class EndpointReport:
     """What a test found.
 
     `seconds` from the question to the first sound, or to the first words where no sound came; `models` as the server
-    lists them, empty where it has no list; `model` and `voice` are those that were asked for.
+    lists them, empty where it has no list; `model` and `voice` are those that were asked for. `with_sound` is the
+    model's own voice; `voice_from` says whose is heard: the model's, a service's, this computer's, or nobody's.
+    `hears` is False where the person's words are written down before they are sent.
     """
 
     seconds: float
@@ -33,46 +47,87 @@ class EndpointReport:
     model: str
     voice: str
     profile: EndpointProfile
+    voice_from: Literal["model", "service", "here", "nobody"] = "model"
+    hears: bool = True
 
 
-def test_endpoint(endpoint: Endpoint) -> EndpointReport:
+def try_endpoint(
+    endpoint: Endpoint,
+    *,
+    services: Services | None = None,
+    local: Local | None = None,
+    verdicts: Verdicts | None = None,
+) -> EndpointReport:
     """Ask `endpoint` something short and stop at the first sound. Blocks for seconds: call it off the GUI thread.
 
     Raises:
         ServerError: no answer, or a refusal; nothing is tried twice, so that what Settings say is what is tested.
     """
     try:
-        return asyncio.run(_test(endpoint, Patience()))
+        return asyncio.run(_test(endpoint, services or Services(), local or Local(), verdicts, Patience()))
     except Setback as setback:
         raise setback.error from setback
 
 
-async def _test(endpoint: Endpoint, patience: Patience) -> EndpointReport:
+async def _test(
+    endpoint: Endpoint, services: Services, local: Local, verdicts: Verdicts | None, patience: Patience
+) -> EndpointReport:
     client = open_client(endpoint, patience)
+    speech = Speech(endpoint, services, local, patience)
+    live, chat = RealtimeTransport(client, endpoint, patience), ChatTransport(client, endpoint, patience, speech)
     try:
-        server = await identify(client, endpoint, patience)
-        request = build_request(server.profile, server.model, server.voice, endpoint.instructions, (), QUESTION)
+        if verdicts:
+            verdicts.forget(endpoint)
+        server = await identify(client, endpoint, patience, verdicts)
+        transport = live if endpoint.transport == "realtime" else chat
         first = _FirstPiece()
-        await read_reply(client, endpoint, request, Waiting(patience), first.take)
+        delivery = Delivery(first, _beside)
+        await transport.attempt(server, Question(QUESTION), Waiting(patience), delivery)
         if not first.seconds:
             raise Setback(not_an_endpoint("an answer without words or sound"))
-        return EndpointReport(
-            first.seconds, first.with_sound, server.models, server.model, server.voice, server.profile
-        )
+        return _report(server, first, speech)
     finally:
+        await live.close()
+        await chat.close()
         await client.close()
 
 
+def _report(server: Server, first: _FirstPiece, speech: Speech) -> EndpointReport:
+    speaks = first.sounded and server.profile.speaks and not speech.spoke
+    whose: Literal["model", "service", "here", "nobody"] = "nobody"
+    if speaks:
+        whose = "model"
+    elif first.sounded:
+        whose = "here" if speech.speaks_here else "service"
+    return EndpointReport(
+        first.seconds, speaks, server.models, server.model, server.voice, server.profile, whose, server.hears
+    )
+
+
+async def _beside(give: Callable[..., object], *values: object) -> object:
+    """`_FirstPiece` never waits, so it is called on the loop."""
+    return give(*values)
+
+
 class _FirstPiece:
-    """Takes words until the first sound and keeps when they came."""
+    """A `Reply` that takes words until the first sound and keeps when they came."""
 
     def __init__(self) -> None:
+        self.turn = Turn(0, QUESTION)
         self._asked_at = asyncio.get_running_loop().time()
         self.seconds = 0.0
-        self.with_sound = False
+        self.sounded = False
 
-    async def take(self, piece: Words | Sound) -> bool:
-        self.with_sound = isinstance(piece, Sound)
-        if self.with_sound or not self.seconds:
+    def user_said(self, text: str) -> None: ...
+
+    def worded(self) -> None: ...
+
+    def speak(self, samples: Samples, text: str) -> bool:
+        if (samples.size and not self.sounded) or not self.seconds:
             self.seconds = asyncio.get_running_loop().time() - self._asked_at
-        return not self.with_sound
+        self.sounded |= samples.size > 0
+        return not self.sounded
+
+    def finish(self, verdict: Verdict = Verdict.OK) -> None: ...
+
+    def fail(self, error: LiveTalkError) -> None: ...

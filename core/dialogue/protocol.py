@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 class Message:
     """One entry of the conversation as the model is told it: what the person said, or what was *heard* of the reply.
 
-    `text` is empty where the person spoke and nobody knows the words.
+    `text` is empty where the person spoke and nobody knows the words. `turn` is its number, 0 where it has none.
     """
 
     role: Literal["user", "assistant"]
     text: str
+    turn: int = field(default=0, compare=False)
 
 
 class Verdict(enum.Enum):
@@ -37,7 +38,8 @@ class Verdict(enum.Enum):
 class Reply(Protocol):
     """Where an answer goes; one per turn, made by `Conversation`. Every method may be called from any thread.
 
-    After `finish` or `fail` nothing more may be called. Once the turn is cancelled every call is ignored.
+    After `finish` or `fail` nothing more may be called but `user_said`. Once the turn is cancelled every call is
+    ignored, but for `user_said`: what the person said stays said.
     """
 
     @property

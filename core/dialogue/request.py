@@ -5,21 +5,40 @@ from __future__ import annotations
 import base64
 import io
 import wave
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.dialogue.history import newest_within
+from core.dialogue.profile import TOKENS_PER_SECOND
 from core.media import CAPTURE_RATE, AudioChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from core.dialogue.endpoint import EndpointProfile
+    from core.dialogue.profile import EndpointProfile
     from core.dialogue.protocol import Message
 
 WORDS_NOT_KNOWN = "(something spoken)"
-"""Stands in the history for a spoken turn whose words nobody wrote down."""
+"""Stands in the history for a spoken turn whose words nobody wrote down and whose sound is gone."""
+_ROOM_TO_ANSWER = 2_000
+_TOO_LONG_S = 60.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the person said, what was said before it, and the sound of earlier turns by number, as far as it is kept."""
+
+    speech: AudioChunk | str
+    history: tuple[Message, ...] = ()
+    kept: Mapping[int, AudioChunk] = field(default_factory=dict[int, AudioChunk])
+
+    def shorter(self) -> Question:
+        """The newer half of what was said before, and the last minute of the turn itself: what is asked when all of it
+        was too long."""
+        speech = self.speech if isinstance(self.speech, str) else last_of(self.speech, _TOO_LONG_S)
+        return replace(self, speech=speech, history=self.history[(len(self.history) + 1) // 2 :], kept={})
 
 
 @dataclass(frozen=True)
@@ -31,45 +50,76 @@ class Request:
     extras: dict[str, Any]
 
 
-def build_request(
-    profile: EndpointProfile,
-    model: str,
-    voice: str,
-    instructions: str,
-    history: Sequence[Message],
-    speech: AudioChunk | str,
-) -> Request:
-    """The newest turn as sound or text, what was said before it as text."""
-    messages = [_earlier(message) for message in history if message.text or message.role == "user"]
+def build_request(profile: EndpointProfile, model: str, voice: str, instructions: str, question: Question) -> Request:
+    """The newest turn as sound or text, what was said before it as text, or as sound where nobody knows the words."""
+    speech = _fitting(profile, question.speech)
+    history = newest_within(question.history, room_for_history(profile, instructions, speech))
+    kept = question.kept if profile.earlier_sound and profile.hears(model) else {}
+    messages = [_earlier(profile, message, kept) for message in history if message.text or message.role == "user"]
     messages.append({"role": "user", "content": _newest(profile, speech)})
     if instructions:
         messages = _instructed(profile, instructions, messages)
-    return Request(model, messages, _extras(profile, voice))
+    extras = _extras(profile, voice)
+    if profile.sound_in == "top_level" and not isinstance(speech, str):
+        extras["audios"] = ["data:audio/wav;base64," + _encoded(speech)]
+    return Request(model, messages, extras)
+
+
+def room_for_history(profile: EndpointProfile, instructions: str, speech: AudioChunk | str) -> int:
+    """Tokens that are left for what was said before."""
+    newest = len(speech) // 3 if isinstance(speech, str) else seconds_of(speech) * TOKENS_PER_SECOND
+    return max(0, profile.context_tokens - _ROOM_TO_ANSWER - len(instructions) // 3 - round(newest))
+
+
+def seconds_of(speech: AudioChunk) -> float:
+    return len(speech.samples) / CAPTURE_RATE
+
+
+def last_of(speech: AudioChunk, seconds: float) -> AudioChunk:
+    """The end of `speech`, at most so long: people say last what they want to know."""
+    surplus = len(speech.samples) - round(seconds * CAPTURE_RATE)
+    return speech if surplus <= 0 else AudioChunk(speech.samples[surplus:], speech.start + surplus)
 
 
 def wav_of(speech: AudioChunk) -> bytes:
     """16-bit WAV of `speech` at its own rate."""
-    pcm = np.clip(np.rint(speech.samples * 32768.0), -32768, 32767).astype("<i2")
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
         writer.setframerate(CAPTURE_RATE)
-        writer.writeframes(pcm.tobytes())
+        writer.writeframes(pcm_of(speech.samples))
     return file.getvalue()
 
 
-def _earlier(message: Message) -> dict[str, Any]:
+def pcm_of(samples: np.ndarray) -> bytes:
+    """16-bit little-endian PCM of float samples."""
+    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
+
+
+def _fitting(profile: EndpointProfile, speech: AudioChunk | str) -> AudioChunk | str:
+    return speech if isinstance(speech, str) else last_of(speech, profile.longest_s)
+
+
+def _earlier(profile: EndpointProfile, message: Message, kept: Mapping[int, AudioChunk]) -> dict[str, Any]:
+    if message.role == "user" and not message.text and message.turn in kept:
+        return {"role": "user", "content": _newest(profile, kept[message.turn])}
     return {"role": message.role, "content": message.text or WORDS_NOT_KNOWN}
 
 
 def _newest(profile: EndpointProfile, speech: AudioChunk | str) -> str | list[dict[str, Any]]:
     if isinstance(speech, str):
         return speech
-    encoded = base64.b64encode(wav_of(speech)).decode("ascii")
-    if profile.sound_as_data_uri:
+    if profile.sound_in == "top_level":
+        return ""
+    encoded = _encoded(speech)
+    if profile.sound_in == "data_uri":
         encoded = f"data:;base64,{encoded}"
     return [{"type": "input_audio", "input_audio": {"data": encoded, "format": "wav"}}]
+
+
+def _encoded(speech: AudioChunk) -> str:
+    return base64.b64encode(wav_of(speech)).decode("ascii")
 
 
 def _instructed(profile: EndpointProfile, instructions: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -79,7 +129,9 @@ def _instructed(profile: EndpointProfile, instructions: str, messages: list[dict
     first = next(index for index, message in enumerate(messages) if message["role"] == "user")
     content = messages[first]["content"]
     if isinstance(content, str):
-        folded: str | list[dict[str, Any]] = f"{instructions}\n\n{content}"
+        folded: str | list[dict[str, Any]] = f"{instructions}\n\n{content}".rstrip()
+    elif profile.one_modality:
+        return [*messages[:first], {"role": "user", "content": instructions}, *messages[first:]]
     else:
         folded = [{"type": "text", "text": instructions}, *content]
     return [*messages[:first], {"role": "user", "content": folded}, *messages[first + 1 :]]
@@ -87,7 +139,9 @@ def _instructed(profile: EndpointProfile, instructions: str, messages: list[dict
 
 def _extras(profile: EndpointProfile, voice: str) -> dict[str, Any]:
     extras: dict[str, Any] = {"stream_options": {"include_usage": True}} if profile.usage else {}
-    if not profile.with_sound:
+    if profile.modalities == "omit":
+        return extras
+    if profile.modalities == "text":
         return extras | {"modalities": ["text"]}
     audio = {"format": profile.sound_format}
     if voice and profile.voice_field == "audio":

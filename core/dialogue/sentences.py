@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 _ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "prof", "st", "vs", "etc", "e.g", "i.e", "approx", "no", "jr", "sr"}
-_END = re.compile(r"[.!?…]+[\"')\]]*\s+")
-_CLAUSE = re.compile(r"[,;:]\s+")
+_END = re.compile(r"[.!?…]+[\"')\]]*\s+|[。！？]+[”』」）]*")
+_CLAUSE = re.compile(r"[,;:]\s+|[，；：、]")
 _WORDS_BEFORE_CLAUSE = 5
+_SIGNS_BEFORE_CLAUSE = 8
 _MOST_WORDS = 42
 _LABEL = re.compile(r"^(?:[A-Z][\w ]{0,18}|AI|A|Q|User|Assistant):\s+")
 _LIST_MARK = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s*")
@@ -55,7 +56,8 @@ class SentenceCutter:
                 return match.end()
         if not self._begun:
             for match in _CLAUSE.finditer(self._waiting):
-                if len(self._waiting[: match.start()].split()) >= _WORDS_BEFORE_CLAUSE:
+                before = self._waiting[: match.start()]
+                if len(before.split()) >= _WORDS_BEFORE_CLAUSE or _wide(before) >= _SIGNS_BEFORE_CLAUSE:
                     return match.end()
         return None
 
@@ -139,6 +141,11 @@ def _stammers(text: str) -> bool:
 def _pretends(text: str) -> bool:
     """Whether it speaks of a life of its own: "I" is let through in modest company only."""
     return bool(_OWN_LIFE.search(text) or re.search(r"\b(?:I|I've|I'll)\b", _MODEST.sub(" ", text)))
+
+
+def _wide(text: str) -> int:
+    """How many signs of a script without spaces are in `text`."""
+    return sum(letter > "\u2e7f" for letter in text)
 
 
 def _is_abbreviation(before: str) -> bool:

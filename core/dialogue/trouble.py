@@ -19,7 +19,19 @@ _LET_COMPANION_ANSWER = "or let the built-in companion answer."
 _ACCOUNT_CODES = ("arrearage", "accessdenied", "access_denied", "unpurchased")
 _QUOTA_CODES = ("insufficient_quota", "exceeded your current quota")
 _FILTER_CODES = ("data_inspection_failed", "datainspectionfailed", "content_filter")
-_TOO_LONG = ("too large", "toolarge", "too long", "context length", "maximum context")
+_TOO_LONG = ("too large", "toolarge", "too long", "context length", "maximum context", "context window", "exceeds the")
+_STATUS_OF_WORDS = (
+    (("invalid_api_key", "invalidapikey", "unauthorized", "incorrect api key"), 401),
+    (("rate_limit", "limit_requests", "throttling", "insufficient_quota", "exceeded your current quota"), 429),
+    (("internal", "server_error", "unavailable", "overloaded", "resource_exhausted"), 500),
+)
+_REGIONS = (
+    ("dashscope-intl.", "Singapore"),
+    (".ap-southeast-1.", "Singapore"),
+    ("dashscope-us.", "Virginia"),
+    (".cn-beijing.", "Beijing"),
+    ("dashscope.", "Beijing"),
+)
 
 
 class Setback(Exception):
@@ -31,16 +43,24 @@ class Setback(Exception):
             None when the same request would fail the same way.
         refusal: the server's own words when it refused the request's form (400), for `without_refused`.
         filtered: the provider's content filter stopped the turn.
+        too_long: less of the conversation may be accepted.
     """
 
     def __init__(
-        self, error: ServerError, *, again_after_s: float | None = None, refusal: str = "", filtered: bool = False
+        self,
+        error: ServerError,
+        *,
+        again_after_s: float | None = None,
+        refusal: str = "",
+        filtered: bool = False,
+        too_long: bool = False,
     ) -> None:
         super().__init__(error.title)
         self.error = error
         self.again_after_s = again_after_s
         self.refusal = refusal
         self.filtered = filtered
+        self.too_long = too_long
 
 
 def silent(seconds: float, detail: str = "") -> ServerError:
@@ -99,38 +119,75 @@ def no_model() -> ServerError:
     )
 
 
+def cannot_hear() -> ServerError:
+    return ServerError(
+        Problem.ENDPOINT_REFUSED,
+        "The endpoint takes words only, and there is nothing here to write down speech.",
+        "Run `make models`, or name a speech-to-text service in Settings. Until then, type.",
+    )
+
+
+def no_speech_stage() -> ServerError:
+    """For a conversation whose endpoint gave no sound two times in a row."""
+    return ServerError(
+        Problem.ENDPOINT_REFUSED,
+        "The endpoint answers in writing only.",
+        "Choose a model that speaks in Settings, or go on reading.",
+        detail="two answers without sound in a row: the server has no speech stage",
+    )
+
+
 def key_refused(endpoint: Endpoint, detail: str) -> ServerError:
     if not endpoint.key:
         return ServerError(Problem.KEY_REFUSED, "The endpoint asks for a key.", "Enter it in Settings.", detail=detail)
     advice = "Check it in Settings."
-    if "aliyuncs.com" in endpoint.base_url:
-        advice += " A key of Alibaba Model Studio belongs to one region, and so does the address."
+    if endpoint.host.endswith("aliyuncs.com"):
+        region = next((name for part, name in _REGIONS if part in endpoint.base_url), "one region")
+        advice += f" This address belongs to {region}, and a key of Alibaba Model Studio works in its own region only."
     return ServerError(Problem.KEY_REFUSED, "The endpoint did not accept the key.", advice, detail=detail)
 
 
 def of_failure(error: openai.APIError, endpoint: Endpoint, model: str) -> Setback:
     """What a failure that the SDK raised means, before or in the middle of a reply."""
     if isinstance(error, openai.APIStatusError):
-        return _of_status(error, endpoint, model)
+        code, header = f"{error.code or ''} {error.type or ''}", error.response.headers.get("retry-after", "")
+        return of_status(error.status_code, code, _said(error, endpoint), header, endpoint, model)
     if isinstance(error, openai.APIConnectionError):
         never_connected = isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
         detail = type(error.__cause__ or error).__name__
         return Setback(unreachable(detail), again_after_s=None if never_connected else 0.0)
     said = _said(error, endpoint)
-    filtered = any(code in f"{error.code} {said}".lower() for code in _FILTER_CODES)
-    return Setback(failing(f"error in the reply: {said}"), again_after_s=0.5, filtered=filtered)
+    return of_words(str(error.code or ""), said)
 
 
-def _of_status(error: openai.APIStatusError, endpoint: Endpoint, model: str) -> Setback:
-    status, said = error.status_code, _said(error, endpoint)
-    named = f"{error.code or ''} {error.type or ''} {said}".lower()
-    detail = f"HTTP {status}: {said}"
+def of_words(code: str, said: str) -> Setback:
+    """What an error in the middle of a reply means, by its code and its words."""
+    named = f"{code} {said}".lower()
+    filtered = any(part in named for part in _FILTER_CODES)
+    too_long = not filtered and any(words in named for words in _TOO_LONG)
+    return Setback(failing(f"error in the reply: {said}"), again_after_s=0.5, filtered=filtered, too_long=too_long)
+
+
+def of_refusal(code: str, said: str, endpoint: Endpoint, model: str) -> Setback:
+    """What a refusal means that came as words alone, without a status: over a WebSocket."""
+    named = f"{code} {said}".lower()
+    status = next((status for words, status in _STATUS_OF_WORDS if any(word in named for word in words)), 400)
+    return of_status(status, code, said, "", endpoint, model)
+
+
+def of_status(status: int, code: str, said: str, retry_after: str, endpoint: Endpoint, model: str) -> Setback:
+    """What an HTTP status means; `code` and `said` are the server's own, `retry_after` the header of that name."""
+    named, detail = f"{code} {said}".lower(), f"HTTP {status}: {said}"
     if status == 401:
         return Setback(key_refused(endpoint, f"HTTP {status}"))
     if status == 429:
-        return _busy(error, named, detail)
+        return _busy(named, detail, retry_after)
     if status >= 500:
-        return Setback(failing(detail), again_after_s=0.5)
+        return Setback(failing(detail), again_after_s=0.5, refusal=said)
+    return _of_named(status, named, said, detail, model)
+
+
+def _of_named(status: int, named: str, said: str, detail: str, model: str) -> Setback:
     if any(code in named for code in _FILTER_CODES):
         return Setback(_refused("The endpoint's filter stopped this turn.", said, detail), filtered=True)
     if status == 403 or any(code in named for code in _ACCOUNT_CODES):
@@ -138,13 +195,13 @@ def _of_status(error: openai.APIStatusError, endpoint: Endpoint, model: str) -> 
     if status == 404:
         return Setback(_unknown_model(model, detail) if "model" in named else not_an_endpoint(detail))
     if status == 413 or any(words in named for words in _TOO_LONG):
-        return Setback(_refused("The turn is too long for the endpoint.", said, detail))
+        return Setback(_refused("The turn is too long for the endpoint.", said, detail), too_long=True)
     if "model" in named and ("not exist" in named or "not found" in named or "not supported" in named):
         return Setback(_unknown_model(model, detail), refusal=said)
     return Setback(_refused("The endpoint refused what it was asked.", said, detail), refusal=said)
 
 
-def _busy(error: openai.APIStatusError, named: str, detail: str) -> Setback:
+def _busy(named: str, detail: str, retry_after: str) -> Setback:
     if any(code in named for code in _QUOTA_CODES):
         return Setback(
             ServerError(
@@ -154,7 +211,7 @@ def _busy(error: openai.APIStatusError, named: str, detail: str) -> Setback:
                 detail=detail,
             )
         )
-    stated = _retry_after_s(error)
+    stated = _retry_after_s(retry_after)
     wait_s = _UNSTATED_WAIT_S if stated is None else stated
     busy = ServerError(
         Problem.ENDPOINT_BUSY,
@@ -168,9 +225,9 @@ def _busy(error: openai.APIStatusError, named: str, detail: str) -> Setback:
     return Setback(busy, again_after_s=stated if stated <= SHORT_WAIT_S else None)
 
 
-def _retry_after_s(error: openai.APIStatusError) -> float | None:
+def _retry_after_s(header: str) -> float | None:
     try:
-        return max(float(error.response.headers.get("retry-after", "")), 0.0)
+        return max(float(header), 0.0)
     except ValueError:
         return None
 
@@ -192,9 +249,14 @@ def _refused(title: str, said: str, detail: str) -> ServerError:
 
 
 def _said(error: openai.APIError, endpoint: Endpoint) -> str:
-    """The server's own sentence, short, and without the key. Lists that echo the request are left out."""
+    """The server's own sentence. Lists that echo the request are left out."""
     body = cast("dict[str, object]", error.body) if isinstance(error.body, dict) else {}
     said = next((text for name in ("message", "detail") if isinstance(text := body.get(name), str)), "")
+    return tidy(said, endpoint)
+
+
+def tidy(said: str, endpoint: Endpoint) -> str:
+    """What a server said, short and without the key."""
     if endpoint.key:
         said = said.replace(endpoint.key, "…")
     said = " ".join(said.split())

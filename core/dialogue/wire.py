@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from core.media import Samples
 
 RIFF_IN_BASE64 = "UklGR"
+_BASE64_ONLY = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 _INTEGER, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _COMPRESSED = {b"ID3": "mp3", b"fLaC": "flac", b"OggS": "ogg"}
 _NO_SIZE_KNOWN = 0x7FFFFFFF
@@ -50,6 +52,15 @@ class Sound:
     rate: int
 
 
+@dataclass
+class Landing:
+    """Where a reply's words and sound were found; empty where none came. "delta_wav" is a WAV file under
+    ``delta.audio``, "delta" raw PCM there, "content" sound among the words."""
+
+    words: Literal["", "content", "transcript"] = ""
+    sound: Literal["", "content", "delta", "delta_wav"] = ""
+
+
 class TurnDecoder:
     """One reply. Feed every chunk until the stream ends, then ask for the verdict.
 
@@ -58,8 +69,8 @@ class TurnDecoder:
 
     def __init__(self) -> None:
         self._pcm = PcmDecoder()
-        self._words_from: Literal["content", "transcript"] | None = None
         self._finish = ""
+        self.landing = Landing()
         self._heard_sound = False
         self._chunks = 0
 
@@ -93,31 +104,37 @@ class TurnDecoder:
             delta = _field(choice, "delta")
             content = _text(_field(delta, "content"))
             if self._is_sound(chunk, content):
-                pieces += self._sound(content, _stated_rate(chunk, choice))
+                pieces += self._sound("content", content, _stated_rate(chunk, choice))
             else:
                 pieces += self._words("content", content)
             audio = _field(delta, "audio")
             pieces += self._words("transcript", _text(_field(audio, "transcript")))
-            pieces += self._sound(_text(_field(audio, "data")) or _text(audio), _stated_rate(chunk, choice))
+            data = _text(_field(audio, "data")) or _text(audio)
+            where = "delta_wav" if RIFF_IN_BASE64 in data[:64] else "delta"
+            pieces += self._sound(where, data, _stated_rate(chunk, choice))
             self._finish = _text(_field(choice, "finish_reason")) or self._finish
         return pieces
 
     def _is_sound(self, chunk: object, content: str) -> bool:
-        """vLLM-Omni puts base64 into the content and says so at the top of the chunk, unless a proxy dropped that."""
-        return _field(chunk, "modality") == "audio" or content.startswith(RIFF_IN_BASE64)
+        """vLLM-Omni puts base64 into the content and says so at the top of the chunk, unless a proxy dropped that; then
+        a header tells, and after one a content without a single space or mark is what follows it."""
+        if _field(chunk, "modality") == "audio" or content.startswith(RIFF_IN_BASE64):
+            return True
+        return self.landing.sound == "content" and _BASE64_ONLY.fullmatch(content) is not None
 
     def _words(self, source: Literal["content", "transcript"], text: str) -> list[Words]:
         """The same words may come as content and as transcript: the first seen is the source for the whole reply."""
-        if not text or self._words_from not in (None, source):
+        if not text or self.landing.words not in ("", source):
             return []
-        self._words_from = source
+        self.landing.words = source
         return [Words(text)]
 
-    def _sound(self, encoded: str, rate: int | None) -> list[Sound]:
+    def _sound(self, where: Literal["content", "delta", "delta_wav"], encoded: str, rate: int | None) -> list[Sound]:
         if not encoded:
             return []
-        sound = self._pcm.feed(_from_base64(encoded), rate)
+        sound = self._pcm.feed(from_base64(encoded), rate)
         self._heard_sound |= bool(sound.samples.size)
+        self.landing.sound = self.landing.sound or where
         return [sound] if sound.samples.size else []
 
 
@@ -233,7 +250,12 @@ def _to_mono(data: bytes, form: _PcmFormat) -> Samples:
     return samples if form.channels == 1 else samples.reshape(-1, form.channels).mean(axis=1, dtype=np.float32)
 
 
-def _from_base64(encoded: str) -> bytes:
+def from_base64(encoded: str) -> bytes:
+    """The bytes of `encoded`, which may be a data URI and lack its padding.
+
+    Raises:
+        UnreadableReply: it is no base64.
+    """
     _, _, bare = encoded.rpartition(";base64,")
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.dialogue.probe import EndpointReport
+    from core.settings import DialogueSettings
 
 PORTRAIT = PerformerCard("portrait", "Portrait", "Lips follow the voice.", (Requirement("Two cores", True),), True)
 LIVETALK = PerformerCard(
@@ -84,8 +85,8 @@ class Desk:
     def _key_changed(self) -> None:
         self.keys_changed += 1
 
-    def _test_endpoint(self, url: str, model: str, key: str, voice: str) -> EndpointReport:
-        self.asked.append(("test", url, model, key, voice))
+    def _test_endpoint(self, wanted: DialogueSettings, key: str) -> EndpointReport:
+        self.asked.append(("test", wanted.url, wanted.model, key, wanted.voice))
         assert self.endpoint is not None
         return self.endpoint()
 

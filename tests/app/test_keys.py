@@ -1,4 +1,4 @@
-"""The key of the endpoint."""
+"""The keys of endpoints: one a host, never on the disk."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import KeyringLocked
 
-from app.keys import ENVIRONMENT_KEY, KeyStore, Place, system_keyring
+from app.keys import ENVIRONMENT_KEY, ENVIRONMENT_SPEECH_KEY, KeyStore, Place, system_keyring
 
 SECRET = "sk-never-on-the-disk-4711"
+URL = "https://example.org/v1"
 
 
 class MemoryKeyring(KeyringBackend):
@@ -67,35 +68,64 @@ def chosen_keyring():
 
 def test_a_kept_key_is_there_again_after_a_restart():
     desktop = MemoryKeyring()
-    assert KeyStore({}, desktop).keep(f" {SECRET}\n") is Place.KEYRING
+    assert KeyStore({}, desktop).keep(URL, f" {SECRET}\n") is Place.KEYRING
     after = KeyStore({}, desktop)
-    assert after.load() == SECRET
-    assert after.place is Place.KEYRING
+    assert after.load(URL) == SECRET
+    assert after.place_of(URL) is Place.KEYRING
+
+
+def test_a_key_goes_to_its_own_host_and_to_no_other():
+    desktop = MemoryKeyring()
+    store = KeyStore({}, desktop)
+    store.keep(URL, SECRET)
+    store.keep("http://localhost:8091/v1", "another")
+    after = KeyStore({}, desktop)
+    for url in (URL, "localhost:9", "https://elsewhere.example/v1"):
+        after.load(url)
+    assert after.key_of("https://EXAMPLE.org/other/path") == SECRET
+    assert (after.key_of("localhost:9"), after.key_of("https://elsewhere.example/v1")) == ("another", "")
+    assert after.key_of("https://example.org.elsewhere.example") == ""
+
+
+def test_the_one_key_of_before_becomes_that_of_the_first_address():
+    desktop = MemoryKeyring()
+    desktop.set_password("LiveTalk", "endpoint", SECRET)
+    store = KeyStore({}, desktop)
+    assert store.load(URL) == SECRET
+    assert store.load("https://elsewhere.example/v1") == ""
+    assert desktop.entries == {("LiveTalk", "example.org"): SECRET}
 
 
 def test_the_environment_wins_and_is_not_written_to_the_keyring():
     desktop = MemoryKeyring()
     store = KeyStore({ENVIRONMENT_KEY: "from-environment"}, desktop)
-    store.load()
-    assert (store.key, store.place) == ("from-environment", Place.ENVIRONMENT)
-    store.keep(SECRET)
-    assert (store.key, store.place) == ("from-environment", Place.ENVIRONMENT)
+    store.load(URL)
+    assert (store.key_of(URL), store.place_of(URL)) == ("from-environment", Place.ENVIRONMENT)
+    store.keep(URL, SECRET)
+    assert (store.key_of(URL), store.place_of(URL)) == ("from-environment", Place.ENVIRONMENT)
     assert list(desktop.entries.values()) == [SECRET]
+
+
+def test_the_endpoints_key_in_the_environment_is_not_sent_to_a_speech_service_elsewhere():
+    store = KeyStore({ENVIRONMENT_KEY: "for-the-endpoint"}, None)
+    assert store.key_of(URL, service=True) == ""
+    store = KeyStore({ENVIRONMENT_SPEECH_KEY: "for-the-service"}, None)
+    assert (store.key_of(URL), store.key_of(URL, service=True)) == ("", "for-the-service")
 
 
 def test_an_empty_key_removes_the_kept_one():
     desktop = MemoryKeyring()
     store = KeyStore({}, desktop)
-    store.keep(SECRET)
-    assert store.keep("") is Place.NOWHERE
-    assert (store.key, desktop.entries) == ("", {})
+    store.keep(URL, SECRET)
+    assert store.keep(URL, "") is Place.NOWHERE
+    assert (store.key_of(URL), desktop.entries) == ("", {})
 
 
 def test_a_locked_keyring_leaves_the_key_for_this_run(caplog):
     store = KeyStore({}, LockedKeyring())
-    assert store.load() == ""
-    assert store.keep(SECRET) is Place.THIS_RUN
-    assert store.key == SECRET
+    assert store.load(URL) == ""
+    assert store.keep(URL, SECRET) is Place.THIS_RUN
+    assert store.key_of(URL) == SECRET
     assert "KeyringLocked" in caplog.text
     assert SECRET not in caplog.text
 
@@ -104,7 +134,7 @@ def test_a_keyring_that_writes_plain_files_is_not_used(tmp_path, chosen_keyring)
     path = tmp_path / "plain.txt"
     chosen_keyring(PlainFileKeyring(path))
     store = KeyStore({}, system_keyring())
-    assert store.keep(SECRET) is Place.THIS_RUN
+    assert store.keep(URL, SECRET) is Place.THIS_RUN
     assert not path.exists()
 
 
@@ -124,7 +154,7 @@ def test_without_a_keyring_service_no_file_ever_holds_the_key(tmp_path):
     program = (
         "import os; from app.keys import KeyStore, system_keyring\n"
         "store = KeyStore(os.environ, system_keyring())\n"
-        f"print(store.keep({SECRET!r}).value, store.key == {SECRET!r})"
+        f"print(store.keep({URL!r}, {SECRET!r}).value, store.key_of({URL!r}) == {SECRET!r})"
     )
     folders = {
         name: str(tmp_path) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "LIVETALK_CONFIG", "TMPDIR")

@@ -467,9 +467,9 @@ def test_a_key_without_a_keyring_is_told_of_once(program: Start, opener: Opener,
 def _type_key(qtbot: QtBot, dialog: SettingsDialog, key: str) -> None:
     page = dialog.pages["conversation"]
     assert isinstance(page, ConversationPage)
-    page.key.selectAll()
-    qtbot.keyClicks(page.key, key)
-    qtbot.keyClick(page.key, Qt.Key.Key_Return)
+    page.key.key.selectAll()
+    qtbot.keyClicks(page.key.key, key)
+    qtbot.keyClick(page.key.key, Qt.Key.Key_Return)
 
 
 def test_a_crash_of_the_run_before_is_offered_as_a_report(program: Start, qtbot: QtBot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from app.form import State
 from app.keys import KeyStore
 from app.settings_dialog import SettingsDialog
 from core.dialogue.probe import EndpointReport
-from core.dialogue.profile import EndpointProfile
+from core.dialogue.profile import known_profiles
 from core.errors import DeviceError, Problem, RecordingError, ServerError
 from core.settings import Settings, changed
 from tests.app.sheet_rig import Desk, answer_file_dialog, focusable, settle, use_theme, window_with_opener
@@ -44,8 +45,7 @@ def shown(qtbot, qapp):
 
 
 def _report(seconds: float, sound: bool) -> EndpointReport:
-    profile = EndpointProfile.__new__(EndpointProfile)  # the dialog does not look at it
-    return EndpointReport(seconds, sound, ("a-model-of-theirs",), "m", "v", profile)
+    return EndpointReport(seconds, sound, ("a-model-of-theirs",), "m", "v", known_profiles()["openai"])
 
 
 def test_a_tick_is_in_force_at_once(qtbot, shown):
@@ -120,18 +120,18 @@ def test_undo_returns_to_what_was_when_it_opened(qtbot, shown):
 
 def test_undo_also_returns_the_key(qtbot, shown):
     keys = KeyStore({}, None)
-    keys.keep("the-old-key")
+    keys.keep(URL, "the-old-key")
     desk = Desk()
-    dialog, _ = shown(desk, "conversation", keys=keys)
+    dialog, _ = shown(desk, "conversation", changed(STILL, "dialogue", url=URL), keys)
     page = dialog.pages["conversation"]
-    page.key.selectAll()
-    qtbot.keyClicks(page.key, SECRET)
+    page.key.key.selectAll()
+    qtbot.keyClicks(page.key.key, SECRET)
     page.left()
     settle()
-    assert keys.key == SECRET
+    assert keys.key_of(URL) == SECRET
     dialog._undo.click()
     settle()
-    assert (keys.key, page.key.text(), desk.keys_changed) == ("the-old-key", "the-old-key", 2)
+    assert (keys.key_of(URL), page.key.key.text(), desk.keys_changed) == ("the-old-key", "the-old-key", 2)
 
 
 def test_a_key_without_a_keyring_is_kept_for_this_run_and_said_so_and_is_on_no_disk(qtbot, shown, tmp_path):
@@ -139,11 +139,11 @@ def test_a_key_without_a_keyring_is_kept_for_this_run_and_said_so_and_is_on_no_d
     desk = Desk()
     dialog, applied = shown(desk, "conversation", keys=keys)
     page = dialog.pages["conversation"]
-    qtbot.keyClicks(page.key, SECRET)
-    qtbot.keyClick(page.key, Qt.Key.Key_Return)
+    qtbot.keyClicks(page.key.key, SECRET)
+    qtbot.keyClick(page.key.key, Qt.Key.Key_Return)
     settle()
-    assert keys.key == SECRET
-    assert page.key_hint.text() == "No keyring was found, so the key is kept until you quit."
+    assert keys.key_of("") == SECRET
+    assert page.key.place.text() == "No keyring was found, so the key is kept until you quit."
     assert desk.keys_changed == 1
     assert SECRET not in repr(applied)
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and SECRET in file.read_text(errors="ignore")]
@@ -152,18 +152,62 @@ def test_a_key_without_a_keyring_is_kept_for_this_run_and_said_so_and_is_on_no_d
 def test_a_key_typed_just_before_closing_is_kept(qtbot, shown):
     keys, desk = KeyStore({}, None), Desk()
     dialog, _ = shown(desk, "conversation", keys=keys)
-    qtbot.keyClicks(dialog.pages["conversation"].key, SECRET)
+    qtbot.keyClicks(dialog.pages["conversation"].key.key, SECRET)
     dialog.reject()
     settle()
-    assert (keys.key, desk.keys_changed) == (SECRET, 1)
+    assert (keys.key_of(""), desk.keys_changed) == (SECRET, 1)
+
+
+def test_each_address_has_its_own_key_and_one_typed_before_it_is_the_first_ones(qtbot, shown):
+    keys, desk = KeyStore({}, None), Desk()
+    dialog, _ = shown(desk, "conversation", keys=keys)
+    page = dialog.pages["conversation"]
+    qtbot.keyClicks(page.key.key, SECRET)
+    page.left()
+    settle()
+    _type_address(qtbot, page, URL)
+    assert (keys.key_of(URL), page.key.key.text()) == (SECRET, SECRET)
+    _type_address(qtbot, page, "https://elsewhere.example/v1")
+    assert (keys.key_of("https://elsewhere.example/v1"), page.key.key.text()) == ("", "")
+    _type_address(qtbot, page, URL)
+    assert page.key.key.text() == SECRET
+
+
+def _type_address(qtbot, page, url: str) -> None:
+    page.url.setFocus()
+    page.url.selectAll()
+    qtbot.keyClicks(page.url, url)
+    page.instructions.setFocus()
+    settle()
+
+
+def test_speech_services_are_folded_away_and_have_a_key_of_their_own(qtbot, shown):
+    keys, desk = KeyStore({"LIVETALK_API_KEY": "the-endpoints"}, None), Desk()
+    dialog, applied = shown(desk, "conversation", changed(STILL, "dialogue", url=URL), keys)
+    fields = dialog.pages["conversation"].speech_services
+    assert not fields.card.isVisible()
+    fields.unfold.click()
+    assert fields.card.isVisible()
+    assert not fields.key.isVisible()
+    fields.boxes["speech_url"].setFocus()
+    qtbot.keyClicks(fields.boxes["speech_url"], "http://localhost:8880/v1")
+    dialog.pages["conversation"].left()
+    settle()
+    assert applied[-1].dialogue.speech_url == "http://localhost:8880/v1"
+    assert fields.key.isVisible()
+    assert fields.key.key.text() == ""
+    qtbot.keyClicks(fields.key.key, SECRET)
+    dialog.pages["conversation"].left()
+    settle()
+    assert keys.key_of("http://localhost:8880/v1", service=True) == SECRET
 
 
 def test_the_environments_key_is_shown_as_such_and_cannot_be_typed_over(qtbot, shown):
     keys = KeyStore({"LIVETALK_API_KEY": "from-outside"}, None)
     dialog, _ = shown(Desk(), "conversation", keys=keys)
     page = dialog.pages["conversation"]
-    assert page.key.isReadOnly()
-    assert page.key_hint.text().startswith("LIVETALK_API_KEY is set")
+    assert page.key.key.isReadOnly()
+    assert page.key.place.text().startswith("LIVETALK_API_KEY is set")
 
 
 def test_a_test_that_worked_shows_its_figure_and_offers_the_models(qtbot, shown):
@@ -178,6 +222,25 @@ def test_a_test_that_worked_shows_its_figure_and_offers_the_models(qtbot, shown)
     assert desk.asked == [("test", URL, "m1", "", "Cherry")]
     assert page.model.findText("a-model-of-theirs") >= 0
     assert page.model.currentText() == "m1"
+
+
+@pytest.mark.parametrize(
+    ("whose", "told"),
+    [
+        ("service", "The model writes, the speech service speaks."),
+        ("here", "The model writes, this computer’s voice speaks: English only."),
+        ("nobody", "but without sound. Choose a model that speaks."),
+    ],
+)
+def test_whose_voice_is_heard_is_said_plainly(qtbot, shown, whose, told):
+    report = dataclasses.replace(_report(0.5, sound=False), voice_from=whose, hears=False)
+    dialog, _ = shown(Desk(endpoint=lambda: report), "conversation", changed(STILL, "dialogue", url=URL))
+    page = dialog.pages["conversation"]
+    page.test.click()
+    settle()
+    assert page.outcome.state is State.REMARK
+    assert told in page.outcome.words
+    assert page.outcome.words.endswith("What you say is written down before it is sent.")
 
 
 def test_a_test_that_failed_shows_the_advice(qtbot, shown):

@@ -12,6 +12,8 @@ from core.dialogue.client import Patience
 from core.dialogue.endpoint import Endpoint
 from core.dialogue.omni import OmniDialogue
 from core.dialogue.protocol import Message, Verdict
+from core.dialogue.services import Local, Services
+from core.dialogue.verdicts import Verdicts
 from core.errors import LiveTalkError, ServerError
 from core.media import AudioChunk, Turn
 from tests.core.omni_server import (
@@ -54,13 +56,14 @@ class Heard:
         self.error: LiveTalkError | None = None
         self._ended = threading.Event()
         self.began = threading.Event()
+        self.understood = threading.Event()
 
     def worded(self) -> None:
         pass
 
     def user_said(self, text: str) -> None:
-        assert not self._ended.is_set()
         self.said = text
+        self.understood.set()
 
     def speak(self, samples: Samples, text: str) -> bool:
         self.samples.append(samples)
@@ -90,10 +93,25 @@ class Heard:
 
 @contextmanager
 def talking(
-    script: Script, patience: Patience | None = None, models: Any = (("m", "vllm"),), **endpoint: Any
+    script: Script,
+    patience: Patience | None = None,
+    models: Any = (("m", "vllm"),),
+    *,
+    local: Local | None = None,
+    services: Services | None = None,
+    verdicts: Verdicts | None = None,
+    ask_for_words: bool = False,
+    **endpoint: Any,
 ) -> Iterator[tuple[OmniServer, OmniDialogue]]:
     with OmniServer(script, models) as server:
-        dialogue = OmniDialogue(Endpoint(**{"url": server.url, **endpoint}), patience)
+        dialogue = OmniDialogue(
+            Endpoint(**{"url": server.url, **endpoint}),
+            patience,
+            local=local,
+            services=services,
+            verdicts=verdicts,
+            ask_for_words=ask_for_words,
+        )
         try:
             assert not patience or server.wait_until(lambda: bool(server.asked))
             yield server, dialogue

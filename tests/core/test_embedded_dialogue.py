@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from core.dialogue import composer
-from core.dialogue.embedded import EmbeddedDialogue, same_speech
+from core.dialogue.embedded import EmbeddedDialogue
 from core.dialogue.language import FILE, LanguageModel, Manner
 from core.dialogue.protocol import Message, Verdict
 from core.dialogue.recognizer import Recognizer
+from core.dialogue.same_speech import same_speech
 from core.errors import Problem
 from core.media import CAPTURE_RATE, MEDIA_RATE, AudioChunk, Turn
 from core.settings import models_folder

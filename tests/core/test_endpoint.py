@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.dialogue import probe
-from core.dialogue.endpoint import PROFILES, Endpoint, describe, without_refused
+from core.dialogue.endpoint import Endpoint, describe
+from core.dialogue.profile import known_profiles, without_refused
 from core.errors import Problem, ServerError
 from tests.core.omni_server import (
     DONE,
@@ -20,23 +21,23 @@ from tests.core.omni_talk import FINISH, HELLO, KEY, PCM, refused
 
 def test_a_working_endpoint_reports_its_time_its_sound_and_its_models() -> None:
     with OmniServer(answering("Hello.", PCM, delay_s=0.05), models=(("a", "vllm"), ("b", "vllm"))) as server:
-        report = probe.test_endpoint(Endpoint(server.url))
+        report = probe.try_endpoint(Endpoint(server.url))
     assert 0.05 <= report.seconds < 2
     assert (report.with_sound, report.models, report.model) == (True, ("a", "b"), "a")
-    assert report.profile == PROFILES["vllm_omni"]
+    assert report.profile == known_profiles()["vllm_omni"]
 
 
 def test_an_endpoint_without_speech_is_reported_so() -> None:
     with OmniServer(in_turn([Head(), vllm_words("Hello."), FINISH, DONE])) as server:
-        assert not probe.test_endpoint(Endpoint(server.url)).with_sound
+        assert not probe.try_endpoint(Endpoint(server.url)).with_sound
 
 
 def test_an_endpoint_that_refuses_is_reported_in_the_words_of_a_turn() -> None:
     with OmniServer(in_turn(refused(401))) as server, pytest.raises(ServerError) as trouble:
-        probe.test_endpoint(Endpoint(server.url, key=KEY))
+        probe.try_endpoint(Endpoint(server.url, key=KEY))
     assert trouble.value.problem is Problem.KEY_REFUSED
     with OmniServer(in_turn(refused(400, "Invalid speaker"))) as server, pytest.raises(ServerError) as trouble:
-        probe.test_endpoint(Endpoint(server.url, voice="nobody"))
+        probe.try_endpoint(Endpoint(server.url, voice="nobody"))
     assert trouble.value.problem is Problem.ENDPOINT_REFUSED
 
 
@@ -52,8 +53,8 @@ def test_an_endpoint_that_refuses_is_reported_in_the_words_of_a_turn() -> None:
     ],
 )
 def test_the_host_tells_what_is_known_and_no_more(url: str, dialect: str | None) -> None:
-    profile = describe(url)
-    assert (profile.dialect if profile else None) == dialect
+    profile = describe(Endpoint(url))
+    assert (profile.key if profile else None) == dialect
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_the_key_does_not_show_when_an_endpoint_is_printed() -> None:
 
 
 def test_a_refusal_that_names_nothing_turns_nothing() -> None:
-    assert without_refused(PROFILES["vllm_omni"], "Internal disagreement") is None
+    assert without_refused(known_profiles()["vllm_omni"], "Internal disagreement") is None
 
 
 @pytest.mark.parametrize(
@@ -92,4 +93,4 @@ def test_without_a_model_set_one_is_asked_for_that_can_speak(
     dialect: str, models: tuple[tuple[str, str], ...] | None, asked_for: str
 ) -> None:
     with OmniServer(in_turn(HELLO), models) as server:
-        assert probe.test_endpoint(Endpoint(server.url, dialect=dialect)).model == asked_for
+        assert probe.try_endpoint(Endpoint(server.url, dialect=dialect)).model == asked_for

@@ -19,6 +19,7 @@ from core.dialogue.endpoint import Endpoint
 from core.dialogue.omni import OmniDialogue
 from core.dialogue.protocol import Message, Verdict
 from core.dialogue.request import WORDS_NOT_KNOWN
+from core.dialogue.services import Local
 from core.errors import LiveTalkError, Problem
 from core.media import AudioChunk, Turn
 from tests.core.omni_server import (
@@ -115,26 +116,67 @@ def test_the_avatar_does_not_open_a_conversation_over_an_endpoint() -> None:
         assert server.turns == []
 
 
-def test_the_words_of_a_spoken_turn_are_told_before_its_reply_ends_and_those_of_a_typed_one_are_not() -> None:
+def test_the_words_of_a_spoken_turn_become_known_beside_the_answer_and_hold_nothing_up() -> None:
+    may_write = threading.Event()
+
     def transcribe(speech: AudioChunk) -> str:
+        assert may_write.wait(5)
         return f"{len(speech.samples)} samples"
 
-    with OmniServer(in_turn(HELLO)) as server:
-        dialogue = OmniDialogue(Endpoint(server.url), transcribe=transcribe)
-        assert ask(dialogue, Heard(spoken(0.1))).said == "1600 samples"
+    with talking(in_turn(HELLO), local=Local(transcribe)) as (_, dialogue):
+        reply = ask(dialogue, Heard(spoken(0.1)))
+        assert (reply.verdict, reply.said) == (Verdict.OK, "")
+        may_write.set()
+        assert reply.understood.wait(5)
+        assert reply.said == "1600 samples"
         assert ask(dialogue, Heard("Hi.", number=2)).said == ""
-        dialogue.close()
+
+
+def test_the_words_of_a_turn_become_known_though_its_answer_was_interrupted() -> None:
+    may_write = threading.Event()
+
+    def transcribe(_: AudioChunk) -> str:
+        assert may_write.wait(5)
+        return "Wait."
+
+    with talking(in_turn([*HELLO[:3], Hold()]), local=Local(transcribe)) as (_, dialogue):
+        reply = Heard(spoken())
+        dialogue.start(reply.turn, (), reply)
+        assert reply.began.wait(5)
+        reply.turn.cancel()
+        dialogue.cancel(reply.turn)
+        may_write.set()
+        assert reply.understood.wait(5)
 
 
 def test_a_spoken_turn_whose_words_cannot_be_known_is_answered_all_the_same() -> None:
     def transcribe(_: AudioChunk) -> str:
         raise LiveTalkError(Problem.MODEL_MISSING, "No ears.", "Fetch them.")
 
-    with OmniServer(in_turn(HELLO)) as server:
-        dialogue = OmniDialogue(Endpoint(server.url), transcribe=transcribe)
+    with talking(in_turn(HELLO), local=Local(transcribe)) as (_, dialogue):
         reply = ask(dialogue, Heard(spoken()))
-        dialogue.close()
     assert (reply.said, reply.verdict, reply.pcm) == ("", Verdict.OK, PCM)
+
+
+def test_words_that_cannot_be_made_out_here_are_asked_of_the_endpoint_after_its_answer() -> None:
+    written = [Head(), vllm_words("Grüß "), vllm_words("Gott."), FINISH, DONE]
+    with talking(in_turn(HELLO, written), local=Local(lambda _: ""), ask_for_words=True) as (server, dialogue):
+        reply = ask(dialogue, Heard(spoken()))
+        assert reply.understood.wait(5)
+        answer, words = (turn.body for turn in server.turns)
+    assert reply.said == "Grüß Gott."
+    assert (answer["modalities"], words["modalities"]) == (["text", "audio"], ["text"])
+
+
+def test_an_earlier_turn_whose_words_nobody_knows_is_sent_as_sound_again_and_as_words_once_they_are_known() -> None:
+    with talking(in_turn(HELLO)) as (server, dialogue):
+        ask(dialogue, Heard(spoken(0.2)))
+        ask(dialogue, Heard(spoken(), number=2), [Message("user", "", 1), Message("assistant", "Hello.", 1)])
+        ask(dialogue, Heard(spoken(), number=3), [Message("user", "Hi there.", 1), Message("user", "", 0)])
+        _, second, third = (turn.body["messages"] for turn in server.turns)
+    assert [part["type"] for part in second[0]["content"]] == ["input_audio"]
+    assert second[1] == {"role": "assistant", "content": "Hello."}
+    assert [message["content"] for message in third[:2]] == ["Hi there.", WORDS_NOT_KNOWN]
 
 
 # What is asked.
@@ -388,12 +430,8 @@ def test_a_bug_in_writing_down_the_words_costs_no_more_than_the_words(expected_l
     def transcribe(_: AudioChunk) -> str:
         raise ZeroDivisionError
 
-    with OmniServer(in_turn(HELLO)) as server:
-        dialogue = OmniDialogue(Endpoint(server.url), transcribe=transcribe)
-        try:
-            reply = ask(dialogue, Heard(spoken()))
-        finally:
-            dialogue.close()
+    with talking(in_turn(HELLO), local=Local(transcribe)) as (_, dialogue):
+        reply = ask(dialogue, Heard(spoken()))
     assert (reply.said, reply.verdict) == ("", Verdict.OK)
 
 

@@ -1,0 +1,114 @@
+"""Listener: the person's words beside an endpoint that hears for itself and never tells what it heard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from core.dialogue.trouble import Setback
+from core.errors import LiveTalkError
+from core.media import AudioChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from core.dialogue.bugs import Bugs
+    from core.dialogue.chat import ChatTransport
+    from core.dialogue.identify import Server
+    from core.dialogue.protocol import Reply
+    from core.media import Turn
+
+log = logging.getLogger(__name__)
+_KEPT_TURNS = 2
+
+
+class Listener:
+    """Writes down spoken turns, holding up nobody: the local ears work beside the request, and what they cannot make
+    out the endpoint is asked for once it has answered. The last spoken turns whose words are not known are kept as
+    sound, so that a later request may hold them. Lives on the loop.
+
+    Args:
+        transcribe: the local ears; called beside the loop.
+        asked: who writes down what the local ears cannot; None when nobody is asked.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        transcribe: Callable[[AudioChunk], str] | None,
+        asked: ChatTransport | None,
+        bugs: Bugs,
+    ) -> None:
+        self._loop = loop
+        self._transcribe = transcribe
+        self._asked = asked
+        self._bugs = bugs
+        self._sounds: dict[int, AudioChunk] = {}
+        self._writing: dict[int, asyncio.Task[None]] = {}
+        self._answered: dict[int, asyncio.Event] = {}
+
+    @property
+    def kept(self) -> Mapping[int, AudioChunk]:
+        """Sound of earlier turns by number."""
+        return dict(self._sounds)
+
+    def keep(self, number: int, speech: AudioChunk) -> None:
+        """A spoken turn begins: who still asks the endpoint about an earlier one makes room."""
+        for earlier in set(self._answered) - {number}:
+            if self._answered[earlier].is_set() and earlier in self._writing:
+                self._writing[earlier].cancel()
+        self._sounds[number] = speech
+        for oldest in sorted(self._sounds)[:-_KEPT_TURNS]:
+            del self._sounds[oldest]
+        self._answered[number] = asyncio.Event()
+
+    def write_down(self, server: Server, turn: Turn, reply: Reply) -> None:
+        """Find out the words of `turn` and tell them to `reply`, whenever they are known; once a turn."""
+        if isinstance(turn.speech, AudioChunk) and turn.number not in self._writing and self._transcribe is not None:
+            task = self._loop.create_task(self._write_down(server, turn.number, turn.speech, reply))
+            self._writing[turn.number] = task
+            task.add_done_callback(lambda _: self._done(turn.number))
+
+    def answered(self, number: int) -> None:
+        """The endpoint is free again."""
+        if number in self._answered:
+            self._answered[number].set()
+        if number not in self._writing:
+            self._answered.pop(number, None)
+
+    async def close(self) -> None:
+        tasks = list(self._writing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _done(self, number: int) -> None:
+        self._writing.pop(number, None)
+        self._answered.pop(number, None)
+
+    async def _write_down(self, server: Server, number: int, speech: AudioChunk, reply: Reply) -> None:
+        try:
+            words = await self._words(server, number, speech)
+            if words:
+                self._sounds.pop(number, None)
+                await self._loop.run_in_executor(None, reply.user_said, words)
+        except Exception as bug:  # noqa: BLE001 - the conversation does not need them
+            self._bugs.note(bug)
+
+    async def _words(self, server: Server, number: int, speech: AudioChunk) -> str:
+        words = ""
+        try:
+            if self._transcribe is not None:
+                words = await self._loop.run_in_executor(None, self._transcribe, speech)
+        except LiveTalkError as error:
+            log.info("the words of a spoken turn are not known here: %s", error.problem.value)
+        if words or self._asked is None:
+            return words
+        if number in self._answered:
+            await self._answered[number].wait()
+        try:
+            return await self._asked.write_down(server, speech)
+        except Setback as setback:
+            log.info("the words of a spoken turn are not known: %s", setback.error.problem.value)
+            return ""

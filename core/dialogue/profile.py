@@ -1,0 +1,159 @@
+"""EndpointProfile: how servers of speaking models differ, as data, and what a refusal changes of it."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from core.errors import Problem, SettingsError
+from core.settings import assets_folder, config_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = "endpoints.toml"
+TOKENS_PER_SECOND = 12.5
+"""What a second of sound costs of the context, with Qwen3-Omni's own encoder."""
+
+
+class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a server of this kind wants in a request; `assets/endpoints.toml` says what each field means.
+
+    What it sends back is recognised by `core.dialogue.wire`, whoever sent it. `refused` are the switches that were
+    already turned after the server named them in a refusal.
+    """
+
+    key: str
+    title: str
+    transport: Literal["chat", "realtime"] = "chat"
+    hosts: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    path: str = "/v1"
+    sound_in: Literal["bare", "data_uri", "top_level", "none"] = "bare"
+    hearing_models: tuple[str, ...] = ()
+    sound_out: Literal["content", "delta", "delta_wav", "none"] = "delta"
+    modalities: Literal["both", "text", "omit"] = "both"
+    sound_format: str = "wav"
+    voice_field: Literal["audio", "top", "none"] = "audio"
+    one_modality: bool = False
+    system_role: bool = True
+    usage: bool = True
+    earlier_sound: bool = True
+    default_model: str = ""
+    voices: tuple[tuple[str, str], ...] = ()
+    most_encoded: int = 0
+    most_seconds: float = 120.0
+    context_tokens: int = 8_000
+    session: Literal["flat", "nested"] = "nested"
+    rate_in: int = 16_000
+    turns: Literal["manual", "server"] = "manual"
+    replay: Literal["items", "instructions"] = "items"
+    transcription: str = ""
+    idle_s: float = 1_200.0
+    refused: frozenset[str] = frozenset()
+
+    @property
+    def speaks(self) -> bool:
+        """Whether sound is asked for."""
+        return self.modalities == "both"
+
+    def hears(self, model: str) -> bool:
+        """Whether `model` is given sound; else what the person says is written down first."""
+        name = model.lower()
+        return self.sound_in != "none" and (
+            not self.hearing_models or any(part in name for part in self.hearing_models)
+        )
+
+    def voice_for(self, model: str, voice: str) -> str:
+        """`voice`, or what this kind of server calls its usual one for `model`; empty when it needs none."""
+        usual = (name for prefix, name in self.voices if model.startswith(prefix))
+        return voice or next(usual, "")
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds of 16-bit sound at 16 kHz that fit into one request."""
+        fitting = self.most_encoded * 3 / 4 / 32_000 if self.most_encoded else self.most_seconds
+        return min(self.most_seconds, fitting)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    profile: list[EndpointProfile] = []
+
+
+_SWITCHES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("voice", ("voice", "speaker")),
+    ("system", ("system role", "system message", "'system'", '"system"', "role system", "role: system")),
+    ("usage", ("stream_options", "include_usage")),
+    (
+        "hearing",
+        ("audio input is not", "at most 0 audio", "not support audio", "not a multimodal model", "unknown part type"),
+    ),
+    ("one_modality", ("one modality", "single modality", "mixed modalit", "multiple modalit")),
+    ("modalities", ("modalit",)),
+    ("format", ("audio.format", "audio format", "response_format", "'wav'", "'pcm16'")),
+    ("input", ("input_audio", "base64", "data uri", "data url", "invalid url")),
+    ("top_level", ("content must be a string", "content should be a valid string", "expected a string")),
+)
+"""Switches and the words by which a refusal names them, the most particular first."""
+LASTING = frozenset(name for name, _ in _SWITCHES) - {"voice"}
+"""Switches that belong to the server; another voice may be known where this one was not."""
+
+
+@functools.cache
+def shipped_profiles() -> dict[str, EndpointProfile]:
+    """The profiles that come with the program, by key, in the order in which they are tried."""
+    return _read(assets_folder() / FILE)
+
+
+def known_profiles() -> dict[str, EndpointProfile]:
+    """The shipped profiles and those of the person, which come first and take the place of their namesakes.
+
+    Raises:
+        SettingsError: the person's file cannot be read.
+    """
+    path = config_folder() / FILE
+    try:
+        own = _read(path)
+    except FileNotFoundError:
+        return shipped_profiles()
+    except (OSError, ValueError, msgspec.ValidationError) as error:
+        raise SettingsError(
+            Problem.SETTINGS_BROKEN,
+            f"Your file of endpoint profiles, {FILE}, could not be read.",
+            "Mend it or move it away, then try again.",
+            detail=str(error),
+        ) from error
+    return own | {key: profile for key, profile in shipped_profiles().items() if key not in own}
+
+
+def without_refused(profile: EndpointProfile, refusal: str) -> EndpointProfile | None:
+    """`profile` with the switch turned that a refusal (a 400's text) names; None when it names none not yet turned."""
+    words = refusal.lower()
+    for switch, names in _SWITCHES:
+        if switch not in profile.refused and any(name in words for name in names):
+            return turned(profile, switch)
+    return None
+
+
+def turned(profile: EndpointProfile, switch: str) -> EndpointProfile:
+    """`profile` with one switch turned, and marked so."""
+    changes: dict[str, dict[str, object]] = {
+        "voice": {"voice_field": "none"},
+        "system": {"system_role": False},
+        "usage": {"usage": False},
+        "hearing": {"sound_in": "none"},
+        "one_modality": {"one_modality": True},
+        "modalities": {"modalities": "text"},
+        "format": {"sound_format": "pcm16" if profile.sound_format == "wav" else "wav"},
+        "input": {"sound_in": "bare" if profile.sound_in == "data_uri" else "data_uri"},
+        "top_level": {"sound_in": "top_level", "earlier_sound": False},
+    }
+    return msgspec.structs.replace(profile, **changes[switch], refused=profile.refused | {switch})
+
+
+def _read(path: Path) -> dict[str, EndpointProfile]:
+    tree = tomllib.loads(path.read_text("utf-8"))
+    return {profile.key: profile for profile in msgspec.convert(tree, _File).profile}

@@ -1,0 +1,306 @@
+"""Turns over a realtime WebSocket: one connection for a whole conversation, as long as both sides remember the same.
+
+The server keeps the conversation for itself. When it must have another idea of it than the person has, because they
+interrupted or opened another conversation, the connection is closed, and a new one is told what was really heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import soxr
+
+from core.dialogue.history import newest_within
+from core.dialogue.protocol import Message, Verdict
+from core.dialogue.realtime_events import Complaint, RealtimeDecoder, append, replay, session_update, text_item
+from core.dialogue.request import last_of, pcm_of, room_for_history
+from core.dialogue.trouble import (
+    Setback,
+    failing,
+    not_an_endpoint,
+    of_refusal,
+    of_status,
+    of_words,
+    silent,
+    tidy,
+    unreachable,
+)
+from core.dialogue.wire import UnreadableReply
+from core.media import CAPTURE_RATE, AudioChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import openai
+    from openai.resources.realtime.realtime import AsyncRealtimeConnection
+
+    from core.dialogue.client import Patience
+    from core.dialogue.delivery import Delivery
+    from core.dialogue.endpoint import Endpoint
+    from core.dialogue.exchange import Waiting
+    from core.dialogue.identify import Server
+    from core.dialogue.request import Question
+    from core.media import Samples
+
+_GOODBYE_S = 0.02
+"""How long the other side may take to say goodbye before the connection is cut."""
+_APPENDED = CAPTURE_RATE
+_TRAILING_S = 2.0
+"""Silence by which a server that listens for itself knows that the person has finished."""
+_KEPT = {Verdict.OK, Verdict.NO_AUDIO, Verdict.LENGTH}
+
+
+@dataclass
+class _Link:
+    """A connection, and what the server knows over it."""
+
+    connection: AsyncRealtimeConnection
+    rate: int
+    used_at: float
+    told: list[Message] = field(default_factory=lambda: list[Message]())
+    start: int = -1
+    """Capture sample at which the speech in the server's buffer begins; -1 when the buffer is empty."""
+    sent: int = 0
+    resampler: soxr.ResampleStream | None = None
+    last_reply: str = ""
+
+    async def say(self, event: dict[str, Any]) -> None:
+        await self.connection.send(cast("Any", event))
+
+    async def hear(self, speech: AudioChunk) -> None:
+        """Have `speech` in the server's buffer: what is there already is not sent again."""
+        if self.start != speech.start:
+            if self.start >= 0:
+                await self.say({"type": "input_audio_buffer.clear"})
+            self.start, self.sent = speech.start, 0
+            self.resampler = None if self.rate == CAPTURE_RATE else soxr.ResampleStream(CAPTURE_RATE, self.rate, 1)
+        for at in range(self.sent, len(speech.samples), _APPENDED):
+            await self._append(speech.samples[at : at + _APPENDED])
+        self.sent = max(self.sent, len(speech.samples))
+
+    async def end(self, silence_s: float = 0.0) -> None:
+        """The turn is complete, but for `silence_s` of silence."""
+        await self._append(np.zeros(round(silence_s * CAPTURE_RATE), np.float32), last=True)
+        self.start, self.sent, self.resampler = -1, 0, None
+
+    async def _append(self, samples: Samples, *, last: bool = False) -> None:
+        if self.resampler is not None:
+            samples = self.resampler.resample_chunk(samples, last=last)
+        if samples.size:
+            await self.say(append(pcm_of(samples)))
+
+
+class RealtimeTransport:
+    """Implements `core.dialogue.transport.Transport`."""
+
+    def __init__(self, client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Patience) -> None:
+        self._client = client
+        self._endpoint = endpoint
+        self._patience = patience
+        self._link: _Link | None = None
+        self._ahead: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    @property
+    def ready(self) -> bool:
+        return self._link is not None
+
+    async def warm(self, server: Server) -> None:
+        if self._link is not None and self._now() - self._link.used_at > server.profile.idle_s:
+            self._drop()
+        if self._link is None:
+            self._link = await self._open(server)
+
+    def listen(self, server: Server, speech: AudioChunk) -> None:
+        if self._ahead is None or self._ahead.done():
+            self._ahead = asyncio.get_running_loop().create_task(self._send_ahead(server, speech))
+
+    async def attempt(self, server: Server, question: Question, waiting: Waiting, delivery: Delivery) -> Verdict:
+        try:
+            if self._ahead is not None:
+                await asyncio.wait([self._ahead])
+            link = await self._link_for(server, question.history, waiting)
+            verdict = await self._exchange(link, server, question, waiting, delivery)
+        except BaseException as trouble:
+            self._drop()
+            setback = self._setback(trouble, server)
+            if setback is None:
+                raise
+            raise setback from trouble
+        link.used_at = self._now()
+        spoken = question.speech if isinstance(question.speech, str) else ""
+        link.told += [Message("user", spoken), Message("assistant", delivery.text.strip())]
+        if verdict not in _KEPT:
+            self._drop()
+        return verdict
+
+    def distrust(self) -> None:
+        """The person heard less than the server believes it has said."""
+        self._drop()
+
+    async def close(self) -> None:
+        self._drop()
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    # -- the connection
+
+    async def _open(self, server: Server) -> _Link:
+        options: dict[str, Any] = {
+            "max_size": None,
+            "compression": None,
+            "open_timeout": self._patience.sign_s,
+            "close_timeout": _GOODBYE_S,
+        }
+        if self._endpoint.local:
+            options["proxy"] = None
+        connecting = cast("Any", self._client.realtime.connect)  # the SDK names only some of the options it passes on
+        opening = connecting(model=server.model, websocket_connection_options=options).enter()
+        try:
+            connection: AsyncRealtimeConnection = await opening
+            link = _Link(connection, server.profile.rate_in, self._now())
+            await link.say(session_update(server.profile, server.voice, self._endpoint.instructions))
+        except Exception as trouble:
+            setback = self._setback(trouble, server, connecting=True)
+            if setback is None:
+                raise
+            raise setback from trouble
+        return link
+
+    async def _link_for(self, server: Server, history: Sequence[Message], waiting: Waiting) -> _Link:
+        """A connection whose server remembers the conversation as it was, by having been there or by being told."""
+        link = self._link
+        if link is not None and not _agrees(link.told, history):
+            self._drop()
+        await waiting.for_sign(self.warm(server))
+        link = self._link
+        assert link is not None, "warm leaves a link or raises"
+        if not link.told and history:
+            room = room_for_history(server.profile, self._endpoint.instructions, "")
+            told = newest_within(history, room)
+            for event in replay(server.profile, server.voice, self._endpoint.instructions, told):
+                await link.say(event)
+            link.told = list(history)
+        return link
+
+    def _drop(self) -> None:
+        """Close the connection beside the loop's other work; it is gone within the time of a goodbye."""
+        link, self._link = self._link, None
+        if self._ahead is not None:
+            self._ahead.cancel()
+            self._ahead = None
+        if link is not None:
+            task = asyncio.get_running_loop().create_task(_leave(link))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _send_ahead(self, server: Server, speech: AudioChunk) -> None:
+        """What cannot be sent now is sent with the turn."""
+        try:
+            await self.warm(server)
+            if self._link is not None:
+                await self._link.hear(speech)
+        except Exception as trouble:
+            if self._setback(trouble, server) is None:
+                raise
+            link, self._link = self._link, None
+            if link is not None:
+                await _leave(link)
+
+    # -- a turn
+
+    async def _exchange(
+        self, link: _Link, server: Server, question: Question, waiting: Waiting, delivery: Delivery
+    ) -> Verdict:
+        await waiting.for_sign(self._ask(link, server, question))
+        decoder = RealtimeDecoder(link.last_reply)
+        try:
+            while not decoder.ended:
+                limited = waiting.for_next if decoder.begun else waiting.for_first
+                event = json.loads(await limited(link.connection.recv_bytes()))
+                if not isinstance(event, dict):
+                    raise UnreadableReply("an event that is no object")
+                for piece in decoder.feed(cast("dict[str, Any]", event)):
+                    if not await delivery.take(piece):
+                        return Verdict.CUT
+                if decoder.heard:
+                    await delivery.user_said(decoder.heard)
+                    decoder.heard = ""
+        except TimeoutError as error:
+            if not decoder.finished:
+                raise Setback(silent(waiting.spent_s), again_after_s=0.0 if waiting.may_ask_again else None) from error
+        link.last_reply = decoder.id
+        await delivery.end()
+        if decoder.verdict is Verdict.CUT:
+            raise Setback(failing("the server ended its reply early"), again_after_s=0.0)
+        return decoder.verdict
+
+    async def _ask(self, link: _Link, server: Server, question: Question) -> None:
+        if isinstance(question.speech, str):
+            await link.say(text_item(server.profile, "user", question.speech))
+        elif server.profile.turns == "server":
+            await link.hear(last_of(question.speech, server.profile.longest_s))
+            await link.end(_TRAILING_S)
+            return
+        else:
+            await link.hear(last_of(question.speech, server.profile.longest_s))
+            await link.end()
+            await link.say({"type": "input_audio_buffer.commit"})
+        await link.say({"type": "response.create"})
+
+    def _setback(self, trouble: BaseException, server: Server, *, connecting: bool = False) -> Setback | None:
+        """What `trouble` means for the turn; None for a cancellation, a bug, or what is a setback already."""
+        from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+        match trouble:
+            case Complaint():
+                said = tidy(trouble.said, self._endpoint)
+                if trouble.begun:
+                    return of_words(trouble.code, said)
+                return of_refusal(trouble.code, said, self._endpoint, server.model)
+            case InvalidStatus(response=response):
+                said = tidy((response.body or b"").decode("utf-8", "replace"), self._endpoint)
+                header = response.headers.get("retry-after", "")
+                return of_status(response.status_code, "", said, header, self._endpoint, server.model)
+            case ConnectionClosed():
+                return Setback(failing("the connection was closed"), again_after_s=0.0)
+            case UnreadableReply() | json.JSONDecodeError() | UnicodeDecodeError():
+                return Setback(not_an_endpoint(type(trouble).__name__))
+            case OSError() if not isinstance(trouble, TimeoutError):
+                return Setback(unreachable(type(trouble).__name__), again_after_s=None if connecting else 0.0)
+            case WebSocketException():
+                return Setback(not_an_endpoint(type(trouble).__name__))
+            case TimeoutError():
+                return Setback(silent(self._patience.sign_s), again_after_s=0.0)
+            case _:
+                return None
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def _leave(link: _Link) -> None:
+    with contextlib.suppress(OSError):
+        await link.connection.close()
+
+
+def _agrees(believed: Sequence[Message], told: Sequence[Message]) -> bool:
+    """Whether a server that `believed` this remembers a conversation of which it would be `told` that. The words of a
+    spoken turn may be known on one side only; the oldest may have been left out."""
+    if not believed:
+        return True
+    if not told or len(told) > len(believed):
+        return False
+    return all(
+        one.role == other.role and ((one.role == "user" and not one.text) or _bare(one.text) == _bare(other.text))
+        for one, other in zip(believed[len(believed) - len(told) :], told, strict=True)
+    )
+
+
+def _bare(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,185 @@
+"""What goes over a realtime WebSocket, in both layouts: DashScope's flat session and OpenAI's nested one."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, cast
+
+from core.dialogue.protocol import Verdict
+from core.dialogue.request import WORDS_NOT_KNOWN
+from core.dialogue.wire import PcmDecoder, Sound, Words, from_base64
+from core.media import MEDIA_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from core.dialogue.profile import EndpointProfile
+    from core.dialogue.protocol import Message
+
+_SOUND = {"response.audio.delta", "response.output_audio.delta"}
+_WORDS = {
+    "response.audio_transcript.delta": "transcript",
+    "response.output_audio_transcript.delta": "transcript",
+    "response.text.delta": "text",
+    "response.output_text.delta": "text",
+}
+_HEARD = "conversation.item.input_audio_transcription.completed"
+_REASONS = {"content_filter": Verdict.FILTERED, "max_output_tokens": Verdict.LENGTH, "max_tokens": Verdict.LENGTH}
+
+
+class Complaint(Exception):
+    """The server sent an error; `begun` when it came in the middle of a reply."""
+
+    def __init__(self, code: str, said: str, *, begun: bool) -> None:
+        super().__init__(code)
+        self.code = code
+        self.said = said
+        self.begun = begun
+
+
+class RealtimeDecoder:
+    """One reply. Feed every event until `ended`; servers that forget the last one are done once `finished`.
+
+    `before` is the reply before this one, whose last events may still be on their way.
+    """
+
+    def __init__(self, before: str = "") -> None:
+        self._pcm = PcmDecoder()
+        self._before = before
+        self._id = ""
+        self._words_from = ""
+        self._verdict: Verdict | None = None
+        self._heard_sound = False
+        self.begun = False
+        self.finished = False
+        self.ended = False
+        self.heard = ""
+        """The words of the person, once the server has told them."""
+
+    @property
+    def id(self) -> str:
+        """The reply's name, once the server has told it."""
+        return self._id
+
+    @property
+    def verdict(self) -> Verdict:
+        verdict = self._verdict or Verdict.OK
+        return Verdict.NO_AUDIO if verdict is Verdict.OK and not self._heard_sound else verdict
+
+    def feed(self, event: Mapping[str, Any]) -> list[Words | Sound]:
+        """What `event` adds to the reply; another reply's events and unknown ones add nothing.
+
+        Raises:
+            Complaint: the server reports an error.
+            UnreadableReply: sound that cannot be read.
+        """
+        kind = str(event.get("type", ""))
+        if kind == "error":
+            raise self._complaint(event.get("error"), str(event.get("code") or ""))
+        if kind == "response.created":
+            self._id = self._id or str(_part(event, "response").get("id") or "")
+        about = str(event.get("response_id") or _part(event, "response").get("id") or self._id)
+        if about != self._id if self._id else about and about == self._before:
+            return []
+        if kind == _HEARD:
+            self.heard = str(event.get("transcript") or "").strip()
+        elif kind in _SOUND:
+            return self._sound(event)
+        elif kind in _WORDS:
+            return self._words(_WORDS[kind], str(event.get("delta") or ""))
+        elif kind == "response.output_item.done":
+            self.finished = True
+        elif kind == "response.done":
+            self._end(_part(event, "response"))
+        return []
+
+    def _sound(self, event: Mapping[str, Any]) -> list[Words | Sound]:
+        encoded = event.get("delta") or event.get("audio")
+        if not isinstance(encoded, str) or not encoded:
+            return []
+        self.begun = True
+        rate = event.get("sample_rate_hz")
+        sound = self._pcm.feed(from_base64(encoded), rate if isinstance(rate, int) else MEDIA_RATE)
+        self._heard_sound |= bool(sound.samples.size)
+        return [sound] if sound.samples.size else []
+
+    def _words(self, source: str, text: str) -> list[Words | Sound]:
+        if not text or self._words_from not in ("", source):
+            return []
+        self.begun, self._words_from = True, source
+        return [Words(text)]
+
+    def _end(self, response: Mapping[str, Any]) -> None:
+        status, details = response.get("status"), _part(response, "status_details")
+        if status == "failed":
+            raise self._complaint(details.get("error"), "")
+        reason = str(details.get("reason") or "")
+        self.ended = True
+        if status == "incomplete":
+            self._verdict = _REASONS.get(reason, Verdict.CUT)
+        elif status == "cancelled":
+            self._verdict = Verdict.CUT
+
+    def _complaint(self, error: object, code: str) -> Complaint:
+        if not isinstance(error, dict):
+            return Complaint(code, str(error or ""), begun=self.begun)
+        told = cast("dict[str, Any]", error)
+        code = f"{told.get('code') or code} {told.get('type') or ''}".strip()
+        return Complaint(code, str(told.get("message") or ""), begun=self.begun)
+
+
+def session_update(profile: EndpointProfile, voice: str, instructions: str) -> dict[str, Any]:
+    """The first event: how the session is to be. Who has the floor is decided here, not there, unless the profile says
+    otherwise."""
+    turns = None if profile.turns == "manual" else {"type": "server_vad", "interrupt_response": False}
+    if profile.voice_field == "none":
+        voice = ""
+    if profile.session == "flat":
+        session: dict[str, Any] = {
+            "modalities": ["text", "audio"] if profile.speaks else ["text"],
+            "instructions": instructions,
+            "input_audio_format": profile.sound_format,
+            "output_audio_format": profile.sound_format,
+            "turn_detection": turns,
+        }
+        return {"type": "session.update", "session": session | ({"voice": voice} if voice else {})}
+    output: dict[str, Any] = {"format": {"type": "audio/pcm", "rate": 24_000}} | ({"voice": voice} if voice else {})
+    heard: dict[str, Any] = {"format": {"type": "audio/pcm", "rate": profile.rate_in}, "turn_detection": turns}
+    if profile.transcription:
+        heard["transcription"] = {"model": profile.transcription}
+    session = {
+        "type": "realtime",
+        "output_modalities": ["audio"] if profile.speaks else ["text"],
+        "instructions": instructions,
+        "audio": {"input": heard, "output": output},
+    }
+    return {"type": "session.update", "session": session}
+
+
+def replay(profile: EndpointProfile, voice: str, instructions: str, history: Sequence[Message]) -> list[dict[str, Any]]:
+    """Events that tell a new session what was said before."""
+    told = [message for message in history if message.text or message.role == "user"]
+    if not told:
+        return []
+    if profile.replay == "items":
+        return [text_item(profile, message.role, message.text or WORDS_NOT_KNOWN) for message in told]
+    names = {"user": "Person", "assistant": "You"}
+    lines = [f"{names[message.role]}: {message.text or WORDS_NOT_KNOWN}" for message in told]
+    words = "\n".join([instructions, "The conversation so far:", *lines]).strip()
+    return [session_update(profile, voice, words)]
+
+
+def text_item(profile: EndpointProfile, role: str, text: str) -> dict[str, Any]:
+    """A message in words."""
+    kind = "input_text" if role == "user" else "text" if profile.session == "flat" else "output_text"
+    item = {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
+    return {"type": "conversation.item.create", "item": item}
+
+
+def append(pcm: bytes) -> dict[str, Any]:
+    return {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode("ascii")}
+
+
+def _part(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = holder.get(name)
+    return cast("Mapping[str, Any]", part) if isinstance(part, dict) else {}

@@ -1,0 +1,213 @@
+"""Speech services: ears and a voice for a model that reads and writes, over the calls of OpenAI's audio interface.
+
+Where an endpoint has no such call, this computer's own recogniser and voice serve in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import openai
+
+from core.dialogue.client import list_models, open_client
+from core.dialogue.endpoint import Endpoint
+from core.dialogue.request import wav_of
+from core.dialogue.trouble import Setback, cannot_hear, failing, not_an_endpoint, of_failure
+from core.dialogue.wire import PcmDecoder, Sound, UnreadableReply
+from core.errors import LiveTalkError, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from core.dialogue.client import Patience
+    from core.media import AudioChunk, Samples
+
+log = logging.getLogger(__name__)
+_NO_SUCH_CALL = {404, 405, 501}
+_EARS = ("whisper", "transcribe", "asr", "stt", "sensevoice", "parakeet")
+_VOICES = ("tts", "kokoro", "speech", "voice", "chatterbox", "orpheus")
+_FRAGMENT_BYTES = 9_600
+"""A fifth of a second: small enough to begin soon, large enough not to be all overhead."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where one of the calls goes. With `url` empty it is the endpoint itself; `key` is never printed."""
+
+    url: str = ""
+    model: str = ""
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Local:
+    """What this computer can do by itself; None is nothing. Both block and are called beside the loop."""
+
+    transcribe: Callable[[AudioChunk], str] | None = None
+    say: Callable[[str], tuple[Samples, int]] | None = None
+    """Samples and their rate; no samples where there is no sound for the words."""
+
+
+@dataclass(frozen=True)
+class Services:
+    ears: Service = Service()
+    voice: Service = Service()
+
+
+class Speech:
+    """Ears and voice of one conversation. Lives on the loop, whose `close` it needs.
+
+    A service that has no such call is not asked again.
+    """
+
+    def __init__(self, endpoint: Endpoint, services: Services, local: Local, patience: Patience) -> None:
+        self._local = local
+        self._patience = patience
+        self._ears: _Remote | None = _Remote(endpoint, services.ears, patience, _EARS, "whisper-1")
+        self._voice: _Remote | None = _Remote(endpoint, services.voice, patience, _VOICES, "tts-1")
+        self._voice_name = endpoint.voice
+        self.spoke = False
+        """Whether anything was said by this voice."""
+
+    @property
+    def can_speak(self) -> bool:
+        """Whether there is any voice, as far as is known before the service was asked."""
+        return self._voice is not None or self._local.say is not None
+
+    @property
+    def speaks_here(self) -> bool:
+        """Whether the voice is this computer's."""
+        return self._voice is None and self._local.say is not None
+
+    async def hear(self, speech: AudioChunk) -> str:
+        """The words of `speech`, empty where there are none.
+
+        Raises:
+            Setback: the service failed, or nobody here can hear.
+        """
+        if self._ears is not None:
+            try:
+                return await self._ears.transcribe(speech)
+            except _NoSuchCall:
+                log.info("the endpoint writes down no speech: this computer does")
+                await self._ears.close()
+                self._ears = None
+        if self._local.transcribe is None:
+            raise Setback(cannot_hear())
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, self._local.transcribe, speech)
+        except LiveTalkError as error:
+            hopeless = cannot_hear()
+            raise Setback(ServerError(hopeless.problem, hopeless.title, hopeless.advice, detail=error.title)) from error
+
+    async def say(self, sentence: str) -> AsyncIterator[Sound]:
+        """The sound of `sentence` as it comes; nothing where there is no voice.
+
+        Raises:
+            Setback: the service failed.
+        """
+        if self._voice is not None:
+            try:
+                async for sound in self._voice.speak(sentence, self._voice_name):
+                    self.spoke = True
+                    yield sound
+            except _NoSuchCall:
+                log.info("the endpoint has no voice: this computer's speaks")
+                await self._voice.close()
+                self._voice = None
+            else:
+                return
+        if self._local.say is not None:
+            samples, rate = await asyncio.get_running_loop().run_in_executor(None, self._local.say, sentence)
+            if samples.size:
+                self.spoke = True
+                yield Sound(samples, rate)
+
+    async def close(self) -> None:
+        for remote in (self._ears, self._voice):
+            if remote is not None:
+                await remote.close()
+
+
+class _NoSuchCall(Exception):
+    """The server has no such call."""
+
+
+class _Remote:
+    """One service: its connection, and the model to ask there. Lives on the loop."""
+
+    def __init__(
+        self, endpoint: Endpoint, service: Service, patience: Patience, likely: tuple[str, ...], usual: str
+    ) -> None:
+        key = service.key if service.url else endpoint.key
+        self._endpoint = Endpoint(service.url or endpoint.base_url, service.model, key)
+        self._model = service.model
+        self._patience = patience
+        self._likely = likely
+        self._usual = usual
+        self._client: openai.AsyncOpenAI | None = None
+
+    async def transcribe(self, speech: AudioChunk) -> str:
+        client = self._connected()
+        try:
+            async with asyncio.timeout(self._patience.first_s):
+                heard = await client.audio.transcriptions.create(
+                    file=("turn.wav", wav_of(speech), "audio/wav"),
+                    model=await self._model_of(client),
+                    response_format="json",
+                )
+        except TimeoutError as error:
+            raise Setback(not_an_endpoint("speech to text took too long"), again_after_s=0.0) from error
+        except openai.APIError as error:
+            raise self._failure(error) from error
+        return str(getattr(heard, "text", heard)).strip()
+
+    async def speak(self, sentence: str, voice: str) -> AsyncIterator[Sound]:
+        client, decoder = self._connected(), PcmDecoder()
+        try:
+            asked: Any = client.audio.speech.with_streaming_response.create(
+                model=await self._model_of(client),
+                voice=voice or "alloy",
+                input=sentence,
+                response_format="pcm",
+                timeout=self._patience.first_s,
+            )
+            async with asked as answer:
+                kind, rate = answer.headers.get("content-type", ""), answer.headers.get("x-sample-rate", "")
+                if "json" in kind or "html" in kind or "event-stream" in kind:
+                    raise _NoSuchCall
+                async for data in answer.iter_bytes(_FRAGMENT_BYTES):
+                    sound = decoder.feed(data, int(rate) if rate.isdecimal() else None)
+                    if sound.samples.size:
+                        yield sound
+        except openai.APIError as error:
+            raise self._failure(error) from error
+        except httpx2.HTTPError as error:
+            raise Setback(failing(f"the voice: {type(error).__name__}"), again_after_s=0.0) from error
+        except UnreadableReply as error:
+            raise Setback(not_an_endpoint(str(error))) from error
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    def _connected(self) -> openai.AsyncOpenAI:
+        if self._client is None:
+            self._client = open_client(self._endpoint, self._patience)
+        return self._client
+
+    async def _model_of(self, client: openai.AsyncOpenAI) -> str:
+        if not self._model:
+            listed = await list_models(client, self._endpoint, self._patience)
+            fitting = (name for name in listed if any(part in name.lower() for part in self._likely))
+            self._model = next(fitting, self._usual)
+        return self._model
+
+    def _failure(self, error: openai.APIError) -> Exception:
+        if isinstance(error, openai.APIStatusError) and error.status_code in _NO_SUCH_CALL:
+            return _NoSuchCall()
+        return of_failure(error, self._endpoint, self._model)

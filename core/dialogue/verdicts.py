@@ -1,0 +1,105 @@
+"""Verdicts: what was found out about endpoints, kept so that the next conversation need not ask again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import platformdirs
+
+from core.dialogue.profile import LASTING, turned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from core.dialogue.endpoint import Endpoint
+    from core.dialogue.profile import EndpointProfile
+
+log = logging.getLogger(__name__)
+_MOST = 200
+
+
+class _Verdict(msgspec.Struct, frozen=True):
+    profile: str
+    turned: tuple[str, ...] = ()
+
+
+_FORM = msgspec.json.Decoder(dict[str, _Verdict])
+
+
+def verdicts_path() -> Path:
+    """The file in the platform's cache folder; `LIVETALK_CACHE` overrides the folder."""
+    folder = os.environ.get("LIVETALK_CACHE") or platformdirs.user_cache_dir("LiveTalk", appauthor=False)
+    return Path(folder) / "endpoints.json"
+
+
+class Verdicts:
+    """Profiles by address and model, without the key, in one small file. A cache: what cannot be read was not found
+    out, and what cannot be written is found out again. Belongs to one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def recall(self, endpoint: Endpoint, profiles: Mapping[str, EndpointProfile]) -> EndpointProfile | None:
+        """The profile that was found for `endpoint`, with the switches that it refused turned."""
+        verdict = self._read().get(_name(endpoint))
+        if verdict is None or verdict.profile not in profiles:
+            return None
+        profile = profiles[verdict.profile]
+        if profile.transport != endpoint.transport:
+            return None
+        for switch in verdict.turned:
+            if switch in LASTING:
+                profile = turned(profile, switch)
+        return profile
+
+    def keep(self, endpoint: Endpoint, profile: EndpointProfile) -> None:
+        """Remember that `endpoint` is served by `profile`."""
+        found = self._read()
+        name = _name(endpoint)
+        verdict = _Verdict(profile.key, tuple(sorted(profile.refused & LASTING)))
+        if found.get(name) == verdict:
+            return
+        found.pop(name, None)
+        self._write({**dict(list(found.items())[1 - _MOST :]), name: verdict})
+
+    def forget(self, endpoint: Endpoint) -> None:
+        """What was remembered of `endpoint` proved wrong."""
+        found = self._read()
+        if found.pop(_name(endpoint), None) is not None:
+            self._write(found)
+
+    def _read(self) -> dict[str, _Verdict]:
+        try:
+            return _FORM.decode(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.DecodeError) as error:
+            log.info("what was found out about endpoints cannot be read: %s", type(error).__name__)
+            return {}
+
+    def _write(self, found: dict[str, _Verdict]) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._path.parent, suffix=".tmp", delete=False) as file:
+                written = Path(file.name)
+                file.write(msgspec.json.encode(found))
+            try:
+                written.replace(self._path)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    written.unlink()
+                raise
+        except OSError as error:
+            log.info("what was found out about an endpoint is not kept: %s", type(error).__name__)
+
+
+def _name(endpoint: Endpoint) -> str:
+    """The address and the model, unreadable: an address may hold somebody's name for their workspace."""
+    return hashlib.sha256(f"{endpoint.base_url}\n{endpoint.model}".encode()).hexdigest()[:32]

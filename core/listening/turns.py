@@ -50,8 +50,8 @@ class TurnRules:
     """Silence that ends a turn when nothing is known but the silence."""
     patience_ms: int = 1200
     """Silence that ends a turn however unfinished it sounds."""
-    finished: float = 0.55
-    unfinished: float = 0.15
+    finished: float = 0.5
+    unfinished: float = 0.2
     """Probabilities of being finished from which on a turn ends after `quick_ms`, and up to which after
     `patience_ms`; in between the silence shrinks evenly."""
     longest_ms: int = 60_000

@@ -63,7 +63,8 @@ def roll_out(
 
         def flow(x: Tensor, timestep: float, heard: Condition = heard, given: Tensor = given) -> Tensor:
             times = torch.full((batch, frames), timestep, device=x.device)
-            return model(torch.cat((x, given), 2), times, heard, cache)
+            memory = cache.frozen() if torch.is_grad_enabled() else cache
+            return model(torch.cat((x, given), 2), times, heard, memory)
 
         noises = iter([draw((batch, frames, channels, height, width)) for _ in schedule.sigmas])
         first = scene.reference if block == 0 else None

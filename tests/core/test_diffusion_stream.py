@@ -183,7 +183,8 @@ def test_training_denoises_as_the_product_does_and_learns_from_one_step_only() -
         cache.open_block()
 
         def flow(x: torch.Tensor, timestep: float) -> torch.Tensor:
-            return model(torch.cat((x, given), 2), torch.full((1, FRAMES), timestep), condition, cache)
+            memory = cache.frozen() if torch.is_grad_enabled() else cache
+            return model(torch.cat((x, given), 2), torch.full((1, FRAMES), timestep), condition, memory)
 
         return denoise(flow, lambda: next(drawn), SCHEDULE, grad_step=grad_step)
 

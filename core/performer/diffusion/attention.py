@@ -78,6 +78,25 @@ class Clip:
         return self.queries.apply(k, self.heads), v
 
 
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """One block's past, which never changes; the block's own keys are put where the cache would put them.
+
+    `slot_tokens` are their places in the past of each layer, which is (keys, values) [batch, tokens, width].
+    """
+
+    queries: Rotation
+    slot_tokens: Tensor
+    heads: int
+    past: list[tuple[Tensor, ...]]
+    mask: Tensor | None = None
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        keys, values = self.past[layer]
+        k = self.queries.apply(k.to(keys.dtype), self.heads)
+        return keys.index_copy(1, self.slot_tokens, k), values.index_copy(1, self.slot_tokens, v.to(values.dtype))
+
+
 class SinkCache:
     """Keys and values of one stream, for all layers. Renderer thread only.
 
@@ -164,10 +183,16 @@ class SinkCache:
         self._values.write(layer, self._slot_tokens, v.detach())
         if self._moving is not None and self.block >= self._window.sinks:
             self._moving.write(layer, self._moving_tokens, plain.detach())
-        keys, values = self._keys.read(layer, 0, self._filled), self._values.read(layer, 0, self._filled)
-        if k.requires_grad:  # the past is a constant, the open block is not
-            keys, values = keys.index_copy(1, self._slot_tokens, k), values.index_copy(1, self._slot_tokens, v)
-        return keys, values
+        return self._keys.read(layer, 0, self._filled), self._values.read(layer, 0, self._filled)
+
+    def frozen(self) -> Frozen:
+        """What the open block sees, as constants: for a pass whose gradient is wanted, and which may be repeated on
+        the way back when this cache has gone on."""
+        past = [
+            tuple(kept.read(layer, 0, self._filled).clone() for kept in (self._keys, self._values))
+            for layer in range(self._layers)
+        ]
+        return Frozen(self._own, self._slot_tokens, self._heads, past)
 
     def _places(self, slot: int) -> list[tuple[Kept, int]]:
         """Where a slot begins in each of the buffers that hold it."""

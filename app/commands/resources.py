@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import psutil
 
 from app.commands.checks import Check, Finding
-from app.keys import KeyStore, system_keyring
-from app.setup.livetalk import NAME, complete, left
+from app.commands.choices import endpoint_key
+from app.keys import system_keyring
+from app.setup.livetalk import NAME, complete, left, room
 from app.setup.models import MODELS, verify
 from app.setup.pace import gigabytes
 from core.errors import LiveTalkError
@@ -66,7 +67,7 @@ def _check_livetalk(computer: Computer) -> Iterator[Check]:
     found = find(wanted.weights)
     worse = Finding.NEEDED if wanted.performer == "livetalk" else Finding.NOTE
     presets = drawable(PRESETS, small_decoder="small_decoder" in found.paths or not complete(found))
-    for need in needs(computer, presets, left(found)):
+    for need in needs(computer, presets, 0 if complete(found) else room(found)):
         if not need.met:
             yield Check("LiveTalk 1.3B", worse, need.words, need.advice)
             return
@@ -122,23 +123,21 @@ def check_keyring() -> Iterator[Check]:
 def check_endpoint() -> Iterator[Check]:
     """Whether the endpoint that is set answers a short question, with the key that is kept."""
     try:
-        settings = with_environment(load(settings_path()), os.environ).dialogue
+        settings = with_environment(load(settings_path()), os.environ)
     except LiveTalkError as error:
         yield Check("Settings", Finding.NOTE, error.title, error.advice)
         return
-    if not (settings.url and settings.use_endpoint):
+    wanted = settings.dialogue
+    if not (wanted.url and wanted.use_endpoint):
         yield Check("Endpoint", Finding.OK, "none set; the built-in companion answers")
         return
-    keys = KeyStore(os.environ, system_keyring())
-    keys.load()
-    from core.dialogue.endpoint import Endpoint
-    from core.dialogue.probe import test_endpoint
+    from core.dialogue.connect import try_settings
+    from core.parts import companion_voice
 
-    endpoint = Endpoint(settings.url, settings.model, keys.key, settings.voice, dialect=settings.dialect)
     try:
-        report = test_endpoint(endpoint)
+        report = try_settings(wanted, endpoint_key, companion_voice(settings, settings.avatar.portrait))
     except LiveTalkError as error:
         yield Check("Endpoint", Finding.NEEDED, error.title, error.advice)
     else:
         what = "first sound" if report.with_sound else "first words, no sound"
-        yield Check("Endpoint", Finding.OK, f"{report.model} at {settings.url}, {what} after {report.seconds:.1f} s")
+        yield Check("Endpoint", Finding.OK, f"{report.model} at {wanted.url}, {what} after {report.seconds:.1f} s")

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.audio.echo import EchoGuard
 from core.audio.resample import Resampler
+from core.audio.softness import Softness
 from core.audio.timeline import Timeline
 from core.channel import Channel, TimedOut
 from core.media import CAPTURE_RATE, MEDIA_RATE, AudioChunk
@@ -28,6 +29,8 @@ RING_S = 0.12
 CHUNK = 512
 """Samples of an `AudioChunk`: one window of the voice detector."""
 HUSH_LIMIT_S = 0.05
+DUCKED = 10 ** (-12 / 20)
+"""Gain of the avatar's voice while it is not clear whether somebody interrupts it: 12 dB down."""
 _FADE_S = 0.008
 _GUARD_S = 0.002
 _RESTART_S = 0.005
@@ -158,6 +161,20 @@ class SoundLoop:
         self._out.muted = muted
 
     @property
+    def ducked(self) -> bool:
+        """The voice is `DUCKED`, from the next tick on also what stands in the ring already."""
+        return self._out.ducked
+
+    @ducked.setter
+    def ducked(self, ducked: bool) -> None:
+        self._out.ducked = ducked
+
+    def loudness(self, start: int, count: int) -> Samples:
+        """The gain with which `count` media samples from `start` on were played, for those that were heard already:
+        muted or ducked, but not the room's volume. Called from `fill`."""
+        return np.zeros(count, np.float32) if self.muted else self._out.heard_softness.over(start, count)
+
+    @property
     def microphone_on(self) -> bool:
         """While off, or while there is no microphone, `hear` is given silence: whoever was speaking has stopped."""
         return self._ear.on
@@ -187,6 +204,8 @@ class _Output:
     ) -> None:
         self.volume = 1.0
         self.muted = False
+        self.ducked = False
+        self.heard_softness = Softness()
         self.level = 0.0
         self.underruns = 0
         self.starved = 0
@@ -208,6 +227,7 @@ class _Output:
         if loudspeaker is not self._loudspeaker:
             self._skip(self.ahead)
             self._adopt(loudspeaker)
+        self._duck()
         self._write(self._pull())
         taken = loudspeaker.taken
         self._clock.set(int(self._timeline.media_at(loudspeaker.leaving)))
@@ -231,8 +251,27 @@ class _Output:
         self._skip(unheard)
         return unheard
 
+    def _duck(self) -> None:
+        """Follow `ducked`, from what the device takes next on: in the ring, in what is written later, and in what is
+        known of how it was heard."""
+        if self.ducked == self._was_ducked:
+            return
+        self._was_ducked = self.ducked
+        loudspeaker, gain = self._loudspeaker, DUCKED if self.ducked else 1.0
+        start = loudspeaker.taken + int(_GUARD_S * loudspeaker.rate)
+        end = start + int(_FADE_S * loudspeaker.rate)
+        waiting = max(0, self._cursor - start)
+        before = self._softness.over(start, waiting)
+        self._softness.turn(start, end, gain)
+        if waiting:
+            ring = loudspeaker.played(start, self._cursor) / before * self._softness.over(start, waiting)
+            loudspeaker.write(start, np.clip(ring, -1, 1))
+        self.heard_softness.turn(self._timeline.media_at(start), self._timeline.media_at(end), gain)
+
     def _adopt(self, loudspeaker: Loudspeaker) -> None:
         self._loudspeaker = loudspeaker
+        self._softness = Softness(DUCKED if self.ducked else 1.0)
+        self._was_ducked = self.ducked
         self._resample = Resampler(MEDIA_RATE, loudspeaker.rate)
         self._seen = loudspeaker.taken
         self._cursor = self._seen + int(_RESTART_S * loudspeaker.rate)
@@ -264,7 +303,7 @@ class _Output:
             self._starve(taken)
         if not len(samples):
             return
-        self._loudspeaker.write(self._cursor, samples)
+        self._loudspeaker.write(self._cursor, samples * self._softness.over(self._cursor, len(samples)))
         media = self._stream_media + self._stream_made * MEDIA_RATE / self._loudspeaker.rate
         self._timeline.wrote(self._cursor, len(samples), media)
         self._stream_made += len(samples)

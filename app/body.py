@@ -55,6 +55,10 @@ class Body(QWidget):
     def panel_open(self) -> bool:
         return self._floating_open if self.floats else self.docked_open
 
+    def draw(self, raster: bool) -> None:
+        """Draw the picture without OpenGL, or by what suits this computer."""
+        self.stage.replace_view(make_view(self.stage, raster))
+
     def toggle_panel(self) -> None:
         """Slide the conversation in or out; the picture follows in the same movement."""
         if self.floats:

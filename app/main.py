@@ -12,6 +12,7 @@ The end goes back in stages: the window hides, the host closes the conversation,
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -107,6 +108,7 @@ def _run(app: QApplication, instance: SingleInstance, options: argparse.Namespac
     try:
         program = Program(app, Theme(app), options, crash_log.left_behind)
         instance.asked.connect(program.come_forward)
+        collect_later(program)
         try:
             program.begin()
             return app.exec()
@@ -114,6 +116,20 @@ def _run(app: QApplication, instance: SingleInstance, options: argparse.Namespac
             program.finish()
     finally:
         crash_log.close()
+
+
+def collect_later(program: Program) -> None:
+    """Look for no garbage while the program starts, and never in what it made by then: with a million objects each look
+    holds the window for a tenth of a second."""
+    gc.disable()
+
+    def settle(*_: object) -> None:
+        gc.freeze()
+        gc.enable()
+
+    program.window.stage.first_frame.connect(settle)
+    program.host.failed.connect(settle)
+    program.host.broke.connect(settle)
 
 
 class Program(QObject):

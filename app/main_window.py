@@ -18,7 +18,6 @@ from app.messages import Action, message_for
 from app.open_picture import open_picture
 from app.stage import Mode
 from app.standing import Standing, screen_name
-from app.video_view import make_view
 from core.errors import LiveTalkError
 from core.events import Failed, Status
 from core.settings import changed
@@ -115,7 +114,7 @@ class MainWindow(QMainWindow):
         """Put settings in force in the window; who hears `settings_changed` sees to the engine and the file."""
         old, self._settings = self._settings, settings
         if old.window.raster != settings.window.raster:
-            self.stage.replace_view(make_view(self.stage, settings.window.raster))
+            self._body.draw(settings.window.raster)
         self._standing.stay_on_top(settings.window.always_on_top)
         self._show_settings()
         self.settings_changed.emit(settings)

@@ -108,6 +108,9 @@ def make_performer(avatar: AvatarSettings) -> Performer:
             f'There is no performer called "{avatar.performer}" here.',
             'Use "portrait", the one that is built in.',
         )
+    from core.performer.libraries import load_libraries
+
+    load_libraries()
     from core.performer.portrait.performer import PortraitPerformer
 
     return PortraitPerformer(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import gc
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from app.bridge import bridge
 from app.crash import CrashLog, Hooks, ReportDialog, report_of
 from app.first_run import FirstRun
 from app.host import Host
-from app.main import Program, main
+from app.main import Program, collect_later, main
 from app.settings_dialog import SettingsDialog
 from app.settings_keeper import SettingsKeeper, carried_over
 from app.settings_pages.conversation import ConversationPage
@@ -342,7 +343,7 @@ def program(
     monkeypatch.setattr(Program, "_open_session", lambda _, settings, before: opener(settings, before))
     monkeypatch.setattr(qapp, "quit", lambda: None)
     # Off-screen there is no OpenGL at all, of which the program would tell; a test of that asks for it.
-    monkeypatch.setattr("app.main_window.make_view", lambda parent, raster: RasterView(parent))
+    monkeypatch.setattr("app.body.make_view", lambda parent, raster: RasterView(parent))
     made: list[Program] = []
 
     def start(left_behind: str = "") -> Program:
@@ -366,6 +367,25 @@ def test_the_program_opens_a_conversation_and_ends_it_when_the_window_closes(
         started.window.close()
     assert not started.window.isVisible()
     assert opener.opened[0].asked[-1] == ("close", None)
+
+
+@pytest.mark.parametrize("goes_well", [True, False])
+def test_no_garbage_is_looked_for_until_there_is_a_picture(
+    program: Start, opener: Opener, qtbot: QtBot, goes_well: bool
+) -> None:
+    if not goes_well:
+        opener.refusal = DeviceError(Problem.NO_LOUDSPEAKER, "No loudspeaker was found.", "Connect one.")
+    started = program()
+    try:
+        collect_later(started)
+        assert not gc.isenabled()
+        if goes_well:
+            started.window.stage.first_frame.emit()
+        qtbot.waitUntil(gc.isenabled)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def test_a_broken_settings_file_is_put_aside_and_told_of(program: Start, qtbot: QtBot) -> None:

@@ -156,9 +156,8 @@ class OmniDialogue:
     def _abandon(self, number: int) -> None:
         if number in self._tasks:
             self._tasks[number].cancel()
-        else:
-            self._live.distrust()
-            self._warm()
+        self._live.distrust()
+        self._warm()
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         if self._tasks.get(number) is task:

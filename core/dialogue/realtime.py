@@ -105,16 +105,18 @@ class RealtimeTransport:
         self._link: _Link | None = None
         self._ahead: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
+        self._opening = asyncio.Lock()
 
     @property
     def ready(self) -> bool:
         return self._link is not None
 
     async def warm(self, server: Server) -> None:
-        if self._link is not None and self._now() - self._link.used_at > server.profile.idle_s:
-            self._drop()
-        if self._link is None:
-            self._link = await self._open(server)
+        async with self._opening:
+            if self._link is not None and self._now() - self._link.used_at > server.profile.idle_s:
+                self._drop()
+            if self._link is None:
+                self._link = await self._open(server)
 
     def listen(self, server: Server, speech: AudioChunk) -> None:
         if self._ahead is None or self._ahead.done():
@@ -161,11 +163,13 @@ class RealtimeTransport:
             options["proxy"] = None
         connecting = cast("Any", self._client.realtime.connect)  # the SDK names only some of the options it passes on
         opening = connecting(model=server.model, websocket_connection_options=options).enter()
+        link: _Link | None = None
         try:
-            connection: AsyncRealtimeConnection = await opening
-            link = _Link(connection, server.profile.rate_in, self._now())
+            link = _Link(await opening, server.profile.rate_in, self._now())
             await link.say(session_update(server.profile, server.voice, self._endpoint.instructions))
-        except Exception as trouble:
+        except BaseException as trouble:
+            if link is not None:
+                self._leave(link)
             setback = self._setback(trouble, server, connecting=True)
             if setback is None:
                 raise
@@ -195,9 +199,12 @@ class RealtimeTransport:
             self._ahead.cancel()
             self._ahead = None
         if link is not None:
-            task = asyncio.get_running_loop().create_task(_leave(link))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._leave(link)
+
+    def _leave(self, link: _Link) -> None:
+        task = asyncio.get_running_loop().create_task(_leave(link))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     async def _send_ahead(self, server: Server, speech: AudioChunk) -> None:
         """What cannot be sent now is sent with the turn."""
@@ -210,7 +217,7 @@ class RealtimeTransport:
                 raise
             link, self._link = self._link, None
             if link is not None:
-                await _leave(link)
+                self._leave(link)
 
     # -- a turn
 
@@ -218,13 +225,14 @@ class RealtimeTransport:
         self, link: _Link, server: Server, question: Question, waiting: Waiting, delivery: Delivery
     ) -> Verdict:
         await waiting.for_sign(self._ask(link, server, question))
-        decoder = RealtimeDecoder(link.last_reply)
+        decoder, limited = RealtimeDecoder(link.last_reply), waiting.for_sign
         try:
             while not decoder.ended:
-                limited = waiting.for_next if decoder.begun else waiting.for_first
                 event = json.loads(await limited(link.connection.recv_bytes()))
                 if not isinstance(event, dict):
                     raise UnreadableReply("an event that is no object")
+                if not str(event.get("type")).startswith("session."):
+                    limited = waiting.for_next if decoder.begun else waiting.for_first
                 for piece in decoder.feed(cast("dict[str, Any]", event)):
                     if not await delivery.take(piece):
                         return Verdict.CUT

@@ -41,6 +41,13 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Raw:
+    """Bytes of the body as they are: what a voice sends."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Wait:
     seconds: float
 
@@ -55,20 +62,22 @@ class Reset:
     """The connection breaks in the middle of the body."""
 
 
-Step = Head | Event | Wait | Hold | Reset
+Step = Head | Event | Raw | Wait | Hold | Reset
 DONE = Event("[DONE]")
 """What servers send last; a script that ends without it just ends the body cleanly."""
 
 
 @dataclass
 class Asked:
-    """A request as it came. `gone_at` is the loop's time at which the other side closed during the reply."""
+    """A request as it came; `raw` is a body that is no JSON. `gone_at` is the loop's time at which the other side
+    closed during the reply."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
     gone_at: float | None = None
+    raw: bytes = b""
 
 
 Script = Callable[[Asked], Iterable[Step]]
@@ -124,6 +133,26 @@ def vllm_sound(data: bytes) -> Event:
     return Event(chunk(delta, modality="audio", usage={"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}))
 
 
+def sglang_sound(data: bytes) -> Event:
+    """A WAV file under ``delta.audio``."""
+    return Event(chunk({"audio": {"id": "a", "data": base64.b64encode(data).decode()}}))
+
+
+def openai_words(text: str) -> Event:
+    """Words beside the sound, and no content."""
+    return Event(chunk({"content": None, "audio": {"id": "a", "transcript": text}}))
+
+
+def heard_as(text: str) -> list[Step]:
+    """What a service says that writes speech down."""
+    return [Head(200, body={"text": text})]
+
+
+def voiced(data: bytes, size: int = 4096, *headers: tuple[str, str]) -> list[Step]:
+    """What a voice says: raw sound in pieces."""
+    return [Head(200, (("content-type", "audio/pcm"), *headers)), *(Raw(piece) for piece in pieces(data, size))]
+
+
 def answering(
     text: str,
     sound: bytes,
@@ -164,11 +193,23 @@ def in_turn(*scripts: Iterable[Step]) -> Script:
 class OmniServer:
     """The server, on a thread of its own while the context is entered.
 
-    `models` is what ``GET /models`` lists as (name, owner); None answers 404.
+    `models` is what ``GET /models`` lists as (name, owner); None answers 404. `ears` and `voice` are scripts of the
+    calls that write down and say; None answers 404.
     """
 
-    def __init__(self, script: Script, models: Iterable[tuple[str, str]] | None = (("qwen3-omni", "vllm"),)) -> None:
-        self._script = script
+    def __init__(
+        self,
+        script: Script,
+        models: Iterable[tuple[str, str]] | None = (("qwen3-omni", "vllm"),),
+        ears: Script | None = None,
+        voice: Script | None = None,
+    ) -> None:
+        nothing: Script = lambda _: [Head(404, body={"detail": "Not Found"})]  # noqa: E731 - one line says it
+        self._scripts: dict[str, Script] = {
+            "/chat/completions": script,
+            "/audio/transcriptions": ears or nothing,
+            "/audio/speech": voice or nothing,
+        }
         self._models = None if models is None else list(models)
         self._loop = asyncio.new_event_loop()
         self._port = 0
@@ -203,6 +244,10 @@ class OmniServer:
     def turns(self) -> list[Asked]:
         """The conversation requests, without those for the list of models."""
         return [asked for asked in self.asked if asked.path.endswith("/chat/completions")]
+
+    def asked_of(self, call: str) -> list[Asked]:
+        """The requests for one call, such as "/audio/speech"."""
+        return [asked for asked in self.asked if asked.path.endswith(call)]
 
     def now(self) -> float:
         """The clock of `Asked.gone_at`."""
@@ -246,7 +291,7 @@ class OmniServer:
         try:
             while asked := await self._read_request(reader, early):
                 self._note(lambda asked=asked: self.asked.append(asked))
-                if asked.path.endswith("/chat/completions"):
+                if self._script_of(asked) is not None:
                     early = await self._reply(asked, reader, writer)
                 else:
                     await self._list_models(writer)
@@ -264,7 +309,12 @@ class OmniServer:
         method, path, _ = head[0].split(" ", 2)
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
-        return Asked(method, path, headers, json.loads(body) if body else {})
+        if "json" in headers.get("content-type", ""):
+            return Asked(method, path, headers, json.loads(body) if body else {})
+        return Asked(method, path, headers, {}, raw=body)
+
+    def _script_of(self, asked: Asked) -> Script | None:
+        return next((script for call, script in self._scripts.items() if asked.path.endswith(call)), None)
 
     async def _reply(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """Play the script while watching for the other side's end; returns what came early of the next request."""
@@ -298,14 +348,23 @@ class OmniServer:
         await writer.drain()
 
     async def _play(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
-        for step in self._script(asked):
+        script = self._script_of(asked)
+        assert script is not None
+        for step in script(asked):
             match step:
                 case Head() if step.body is not None:
                     await self._plain(writer, step)
                     return
                 case Head():
-                    lines = ["HTTP/1.1 200 OK", "content-type: text/event-stream", "transfer-encoding: chunked", "", ""]
+                    headers = {
+                        "content-type": "text/event-stream",
+                        "transfer-encoding": "chunked",
+                        **dict(step.headers),
+                    }
+                    lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
                     writer.write("\r\n".join(lines).encode())
+                case Raw():
+                    self._send(writer, step.data)
                 case Event():
                     data = step.data if isinstance(step.data, str) else json.dumps(step.data)
                     self._send(writer, f"data: {data}\n\n".encode())

@@ -2,64 +2,87 @@
 
 from __future__ import annotations
 
-import subprocess
+from typing import TYPE_CHECKING
 
-import psutil
 from PySide6.QtCore import QCoreApplication
 
-from app.settings_services import PerformerCard, Requirement
+from app.settings_services import Download, PerformerCard, Requirement
+from app.setup import livetalk
+from app.setup.pace import gigabytes
+from core.performer.livetalk.files import find, own_folder
+from core.performer.livetalk.spec import PRESETS
+from core.performer.preflight import best_preset, drawable, look_at, needs
 
-_GIB = 1 << 30
-_GPU_GB = 24
-_MEMORY_GB = 32
-_ROUNDING_GB = 2
-"""Of memory that a computer sold with so much reports less, because its firmware and its GPU keep some."""
-
-
-def performer_cards() -> list[PerformerCard]:
-    """Every performer there is, those included that this computer cannot run."""
-    return [_portrait(), _livetalk(largest_gpu_gb(), psutil.virtual_memory().total / _GIB)]
+if TYPE_CHECKING:
+    from core.performer.livetalk.files import Found
+    from core.performer.preflight import Computer
 
 
-def largest_gpu_gb() -> float:
-    """Memory of the largest NVIDIA GPU, by its driver's own tool; 0 where there is none."""
-    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    try:
-        said = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return 0.0
-    return max((float(line) / 1024 for line in said.split() if line.strip().isdigit()), default=0.0)
+def performer_cards(weights: str) -> list[PerformerCard]:
+    """Every performer there is, those included that this computer cannot run. `weights` is the folder of the person's
+    own that may have the files of one."""
+    return [_portrait(), livetalk_card(look_at(own_folder()), find(weights))]
 
 
 def _portrait() -> PerformerCard:
     tr = QCoreApplication.translate
-    needs = (
+    needed = (
         Requirement(tr("Performers", "Any computer with two processor cores"), met=True),
         Requirement(tr("Performers", "Nothing to download"), met=True),
     )
     gives = tr("Performers", "Any picture, 512 × 512, 25 frames a second. Lips follow the voice.")
-    return PerformerCard("portrait", tr("Performers", "Portrait"), gives, needs, selectable=True)
+    return PerformerCard("portrait", tr("Performers", "Portrait"), gives, needed, selectable=True)
 
 
-def _livetalk(gpu_gb: float, memory_gb: float) -> PerformerCard:
+def livetalk_card(computer: Computer, found: Found) -> PerformerCard:
+    """LiveTalk 1.3B on this computer, with those of its files that were found."""
     tr = QCoreApplication.translate
-    has = tr("Performers", "this computer has {} GB")
-    gpu = has.format(round(gpu_gb)) if gpu_gb else tr("Performers", "this computer has none")
-    needs = (
-        Requirement(
-            tr("Performers", "NVIDIA GPU with {} GB of memory: {}").format(_GPU_GB, gpu),
-            met=gpu_gb >= _GPU_GB - _ROUNDING_GB,
-        ),
-        Requirement(
-            tr("Performers", "{} GB of memory: {}").format(_MEMORY_GB, has.format(round(memory_gb))),
-            met=memory_gb >= _MEMORY_GB - _ROUNDING_GB,
-        ),
-        Requirement(tr("Performers", "Model files: this version of LiveTalk can’t load them yet"), met=False),
-    )
+    complete, left = livetalk.complete(found), livetalk.left(found)
+    presets = drawable(PRESETS, small_decoder="small_decoder" in found.paths or not complete)
+    lacking = needs(computer, presets, 0 if complete else livetalk.room(found))
+    fits = all(need.met for need in lacking)
     gives = tr("Performers", "The whole picture is imagined anew: head, gaze and expression move with what is said.")
-    longer = tr(
-        "Performers",
-        "A computer with an NVIDIA GPU of {} GB or more, {} GB of memory, and a later version of LiveTalk. "
-        "Portrait goes on meanwhile.",
-    ).format(_GPU_GB, _MEMORY_GB)
-    return PerformerCard("livetalk", tr("Performers", "LiveTalk 1.3B"), gives, needs, selectable=False, needs=longer)
+    best = best_preset(computer, presets)
+    if fits and best is not None:
+        gives += " " + tr("Performers", "This computer can do it with the preset “{}”.").format(best.name)
+    return PerformerCard(
+        "livetalk",
+        tr("Performers", "LiveTalk 1.3B"),
+        gives,
+        (*(Requirement(need.words, need.met) for need in lacking), _files(found, complete=complete)),
+        selectable=fits and complete,
+        needs="" if fits else _advice([need.advice for need in lacking if need.advice], complete=complete),
+        licence=tr("Performers", "Licence of the weights: {}").format(livetalk.LICENCE),
+        download=_download(left) if fits and not complete else None,
+    )
+
+
+def _files(found: Found, *, complete: bool) -> Requirement:
+    """Whether the files are here, and else how many bytes, and what lies in their place."""
+    tr = QCoreApplication.translate
+    if complete:
+        return Requirement(tr("Performers", "Model files: in {}").format(found.paths["transformer"].parent), met=True)
+    left, size = livetalk.left(found), livetalk.size()
+    words = tr("Performers", "Model files, {}: not downloaded").format(gigabytes(size))
+    if left < size:
+        words = tr("Performers", "Model files, {size}: {left} are missing").format(
+            size=gigabytes(size), left=gigabytes(left)
+        )
+    damaged = [seen for seen in found.others if seen.detail]
+    if damaged:
+        words += f". “{damaged[0].path.name}” {damaged[0].what}"
+    return Requirement(words, met=False)
+
+
+def _download(left: int) -> Download:
+    terms = "" if livetalk.accepted() else livetalk.TERMS
+    return Download(left, begun=left < livetalk.size(), terms=terms)
+
+
+def _advice(lacking: list[str], *, complete: bool) -> str:
+    tr = QCoreApplication.translate
+    longer = " ".join(lacking)
+    if not complete:
+        more = tr("Performers", "The files for another computer are fetched with: livetalk models fetch {}")
+        longer = f"{longer} {more.format(livetalk.NAME)}"
+    return f"{longer}. {tr('Performers', 'Portrait goes on meanwhile.')}"

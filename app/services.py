@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from app.keys import KeyStore
     from app.main_window import MainWindow
+    from app.model_fetch import ModelFetch
     from core.dialogue.connect import KeyOf
     from core.dialogue.probe import EndpointReport
     from core.media import Samples
@@ -36,7 +37,7 @@ _SAMPLE_LIMIT_S = 20.0
 
 
 def settings_services(
-    window: MainWindow, keys: KeyStore, key_changed: Callable[[], None], version: str
+    window: MainWindow, keys: KeyStore, key_changed: Callable[[], None], fetching: ModelFetch, version: str
 ) -> SettingsServices:
     """The dialog's services, for the settings in force in `window`."""
     return SettingsServices(
@@ -49,6 +50,7 @@ def settings_services(
         hush=window.hush,
         test_loudspeaker=_chime,
         performers=performer_cards,
+        fetching=fetching,
         check_folder=_check_folder,
         figures_shown=lambda: window.overlay_shown,
         show_figures=lambda on: window.toggle_overlay() if on != window.overlay_shown else None,

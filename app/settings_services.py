@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.keys import KeyStore
+    from app.model_fetch import ModelFetch
     from core.dialogue.probe import EndpointReport
     from core.settings import DialogueSettings
 
@@ -41,9 +42,19 @@ class Requirement:
 
 
 @dataclass(frozen=True)
+class Download:
+    """Files of a performer that can be fetched: `left` bytes are still to come. `terms` have to be accepted first;
+    empty, they were."""
+
+    left: int
+    begun: bool
+    terms: str = ""
+
+
+@dataclass(frozen=True)
 class PerformerCard:
     """A way to draw the avatar. `key` is the value of `AvatarSettings.performer`; `needs` is the longer answer to
-    "What do I need?", empty when every computer can do it."""
+    "What do I need?", empty when this computer can do it; `download` is there where only files are missing."""
 
     key: str
     name: str
@@ -51,6 +62,8 @@ class PerformerCard:
     requirements: Sequence[Requirement]
     selectable: bool
     needs: str = ""
+    licence: str = ""
+    download: Download | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +88,9 @@ class SettingsServices:
     """The conversation hears nothing as long as this is True."""
     test_loudspeaker: Callable[[str, float], None]
     """worker: play a short sound at this volume, return when it has sounded."""
-    performers: Callable[[], Sequence[PerformerCard]]
-    """worker."""
+    performers: Callable[[str], Sequence[PerformerCard]]
+    """worker: with the files that are in this folder of the person's own, empty for none."""
+    fetching: ModelFetch
     check_folder: Callable[[Path], None]
     """worker: raises when recordings cannot be written there."""
     figures_shown: Callable[[], bool]

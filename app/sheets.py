@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from app.messages import Message, message_for
+from app.model_fetch import ModelFetch
+from core.errors import LiveTalkError
+from core.events import Failed
 from core.settings import changed
 
 if TYPE_CHECKING:
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from app.keys import KeyStore
     from app.main_window import MainWindow
     from app.pictures import Check, Pictures
+    from app.setup.stop import Stop
     from app.sheet import Sheet
 
 RECENT = 12
@@ -47,6 +52,9 @@ class Sheets(QObject):
         self._key_changed = key_changed
         self._version = version
         self._open: Sheet | None = None
+        self._fetching = ModelFetch(_bring, self)
+        self._fetching.ended.connect(self._fetched)
+        window.closing.connect(self._fetching.close)
         window.sheet_wanted.connect(self.open)
 
     def open(self, name: str) -> None:
@@ -79,7 +87,7 @@ class Sheets(QObject):
         from app.settings_dialog import SettingsDialog
 
         window = self._window
-        services = settings_services(window, self._keys, self._key_changed, self._version)
+        services = settings_services(window, self._keys, self._key_changed, self._fetching, self._version)
         return SettingsDialog(window.settings, window, window.apply, services, page)
 
     def _gallery(self) -> Sheet:
@@ -127,3 +135,24 @@ class Sheets(QObject):
 
     def _closed(self) -> None:
         self._open = None
+
+    def _fetched(self, ending: object) -> None:
+        """A download ended; who looks at its card in the settings sees that there."""
+        from app.settings_dialog import SettingsDialog
+
+        if isinstance(self._open, SettingsDialog) and self._open.page == "picture":
+            return
+        if isinstance(ending, LiveTalkError):
+            self._window.stage.show_problem(message_for(Failed.of(ending)))
+        elif isinstance(ending, tuple):
+            title = self.tr("LiveTalk 1.3B has been downloaded.")
+            done = Message(None, title, self.tr("Choose it in Settings › Picture."), (), grave=False)
+            self._window.stage.show_problem(done, notice=True)
+
+
+def _bring(weights: str, report: Callable[[int, int], None], stop: Stop) -> list[LiveTalkError]:
+    """Download thread: the person has accepted the terms."""
+    from app.setup import livetalk
+
+    livetalk.accept()
+    return livetalk.fetch(weights, report, stop)

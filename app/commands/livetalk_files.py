@@ -126,7 +126,7 @@ def _fetch(weights: str, terminal: Terminal, *, accepted: bool) -> int:
     left = livetalk.left(found)
     if not left:
         return _tell(found, terminal)
-    livetalk.ask_for_room(left)
+    livetalk.ask_for_room(found)
     _tell_others(found, terminal)
     if not _terms_accepted(left, terminal, accepted=accepted):
         terminal.say("Nothing was downloaded.")

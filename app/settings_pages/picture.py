@@ -9,14 +9,16 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from app.background import run_in_background
 from app.card import Card, label
-from app.form import Outcome, Settling, TickBox, button, field
+from app.form import Outcome, Settling, State, TickBox, button, field
 from app.icons import icon
+from app.settings_pages.fetch_panel import FetchPanel
 from app.settings_pages.page import Form, Page
 from app.theme import px
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.model_fetch import ModelFetch
     from app.settings_services import PerformerCard, Requirement
     from core.settings import Settings
 
@@ -48,6 +50,7 @@ class PicturePage(Page):
         self.figures.clicked.connect(lambda on: self.form.services.show_figures(on))
         self.add(self.figures)
         self.finish()
+        form.services.fetching.ended.connect(self._fetched)
         self.show_settings(form.settings)
 
     def _style_fields(self) -> None:
@@ -103,7 +106,8 @@ class PicturePage(Page):
         self._check()
 
     def _check(self) -> None:
-        run_in_background(self, self.form.services.performers, self._offer, self.outcome.failed)
+        weights = self.form.settings.avatar.weights
+        run_in_background(self, lambda: self.form.services.performers(weights), self._offer, self.outcome.failed)
 
     def _offer(self, performers: Sequence[PerformerCard]) -> None:
         held = next((key for key, card in self.cards.items() if card.isAncestorOf(self.focusWidget() or self)), None)
@@ -118,10 +122,38 @@ class PicturePage(Page):
             self.cards[held].setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _card(self, performer: PerformerCard) -> PerformerChoice:
-        made = PerformerChoice(performer)
+        made = PerformerChoice(performer, self.form.services.fetching)
         made.clicked.connect(lambda: self._choose(performer))
         made.check_again.clicked.connect(self._check)
+        if made.fetch is not None:
+            made.fetch.wanted.connect(self._fetch)
+            made.fetch.folder_chosen.connect(lambda folder: self._try_folder(folder, performer))
         return made
+
+    def _fetch(self) -> None:
+        self.form.services.fetching.start(self.form.settings.avatar.weights)
+
+    def _fetched(self, ending: object) -> None:
+        """A download ended: with everything here, its performer can be chosen."""
+        if isinstance(ending, tuple):
+            self.outcome.tell(State.NOTHING)
+            for trouble in ending:
+                self.outcome.failed(trouble)
+            self._check()
+
+    def _try_folder(self, folder: str, before: PerformerCard) -> None:
+        """Look for the performer's files in `folder`, and keep it if it has any."""
+
+        def look(found: Sequence[PerformerCard]) -> None:
+            after = next(performer for performer in found if performer.key == before.key)
+            if _left(after) < _left(before):
+                self.outcome.tell(State.NOTHING)
+                self.form.change("avatar", weights=folder)
+                self._offer(found)
+            else:
+                self.outcome.tell(State.REMARK, self.tr("“{}” has no file of {}.").format(folder, before.name))
+
+        run_in_background(self, lambda: self.form.services.performers(folder), look, self.outcome.failed)
 
     def _choose(self, performer: PerformerCard) -> None:
         if performer.selectable:
@@ -130,9 +162,9 @@ class PicturePage(Page):
 
 
 class PerformerChoice(Card):
-    """One performer: its name, what it gives, and each requirement with a tick or a cross."""
+    """One performer: its name, what it gives, each requirement with a tick or a cross, and the way to its files."""
 
-    def __init__(self, performer: PerformerCard) -> None:
+    def __init__(self, performer: PerformerCard, fetching: ModelFetch) -> None:
         super().__init__(performer.name)
         self._performer = performer
         self._state = label("", "small", wrap=True)
@@ -147,6 +179,11 @@ class PerformerChoice(Card):
         inside.addWidget(label(performer.gives, "supporting", wrap=True))
         for requirement in performer.requirements:
             inside.addLayout(_requirement_row(requirement, self))
+        if performer.licence:
+            inside.addWidget(label(performer.licence, "small", wrap=True))
+        self.fetch = FetchPanel(performer.download, fetching) if performer.download else None
+        if self.fetch is not None:
+            inside.addWidget(self.fetch)
         self.needs = label(performer.needs, "supporting", wrap=True)
         self.needs.hide()
         inside.addWidget(self.needs)
@@ -159,14 +196,16 @@ class PerformerChoice(Card):
         row.addWidget(self.check_again)
         row.addStretch(1)
         self.what.setVisible(bool(performer.needs))
-        self._buttons.setVisible(not performer.selectable)
+        self._buttons.setVisible(not performer.selectable and self.fetch is None)
         inside.addWidget(self._buttons)
         self.setAccessibleDescription(_spoken(performer, self.tr("met"), self.tr("not met")))
 
     def show_in_use(self, in_use: bool) -> None:
         self.set_selected(in_use)
         words, role, tone = "", "small", "ok"
-        if not self._performer.selectable:
+        if self.fetch is not None:
+            words, role, tone = self.tr("Not downloaded yet"), "label", ""
+        elif not self._performer.selectable:
             words, role, tone = self.tr("Not possible on this computer"), "label", ""
         elif in_use:
             words = self.tr("In use")
@@ -188,6 +227,11 @@ def _requirement_row(requirement: Requirement, card: Card) -> QHBoxLayout:
     row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
     row.addWidget(label(requirement.words, "supporting", wrap=True), 1)
     return row
+
+
+def _left(performer: PerformerCard) -> int:
+    """Bytes of its files that are missing."""
+    return performer.download.left if performer.download else 0
 
 
 def _spoken(performer: PerformerCard, met: str, missing: str) -> str:

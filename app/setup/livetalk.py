@@ -150,6 +150,12 @@ def left(found: Found) -> int:
     )
 
 
+def room(found: Found) -> int:
+    """Bytes that the disk must have free for the rest: none when everything is here."""
+    rest = left(found)
+    return rest + _SPARE_BYTES if rest else 0
+
+
 def accepted() -> bool:
     """Whether the terms as they are were accepted on this computer."""
     try:
@@ -191,7 +197,7 @@ def fetch(weights: str, report: Report, stop: Stop) -> list[LiveTalkError]:
             "Read it with: livetalk models fetch livetalk-1.3b",
         )
     found = find(weights)
-    ask_for_room(left(found))
+    ask_for_room(found)
     lacking = [piece for piece in PIECES if piece.kind not in found.paths]
     count = _Count(sum(piece.size for piece in lacking), report)
     troubles: list[LiveTalkError] = []
@@ -261,18 +267,18 @@ def _checksum_file(target: Path) -> Path:
     return target.with_name(f"{target.name}.sha256")
 
 
-def ask_for_room(needed: int) -> None:
-    """Whether so many bytes find a place.
+def ask_for_room(found: Found) -> None:
+    """Whether what is still to come finds a place.
 
     Raises:
-        LiveTalkError: they do not (`DISK_FULL`).
+        LiveTalkError: it does not (`DISK_FULL`).
     """
     place = next(part for part in (own_folder(), *own_folder().parents) if part.exists())
-    free = shutil.disk_usage(place).free
-    if free < needed + _SPARE_BYTES:
+    free, needed = shutil.disk_usage(place).free, room(found)
+    if free < needed:
         raise LiveTalkError(
             Problem.DISK_FULL,
-            f"LiveTalk 1.3B needs {gigabytes(needed + _SPARE_BYTES)} of disk space, and {gigabytes(free)} are free.",
+            f"LiveTalk 1.3B needs {gigabytes(needed)} of disk space, and {gigabytes(free)} are free.",
             f'Free space at "{place}", or set LIVETALK_MODELS to a folder on another disk.',
         )
 

@@ -18,12 +18,14 @@ from PySide6.QtWidgets import (
 )
 
 from app.keys import KeyStore
+from app.model_fetch import ModelFetch
 from app.settings_services import PerformerCard, Requirement, SettingsServices, SoundDevices
 from app.theme import Theme
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from app.model_fetch import Bring
     from core.dialogue.probe import EndpointReport
     from core.settings import DialogueSettings
 
@@ -61,6 +63,12 @@ class Desk:
     refuse_folder: Exception | None = None
     keys_changed: int = 0
     figures: bool = False
+    bring: Bring = lambda _weights, _report, _stop: ()
+    performers: Callable[[str], Sequence[PerformerCard]] = lambda _weights: (PORTRAIT, LIVETALK)
+    fetching: ModelFetch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fetching = ModelFetch(self.bring)
 
     def services(self, keys: KeyStore | None = None) -> SettingsServices:
         return SettingsServices(
@@ -72,7 +80,8 @@ class Desk:
             test_microphone=self._open_microphone,
             hush=lambda on: self.asked.append(("hush", on)),
             test_loudspeaker=lambda name, volume: self.asked.append(("play", name, volume)),
-            performers=lambda: (PORTRAIT, LIVETALK),
+            performers=self.performers,
+            fetching=self.fetching,
             check_folder=self._check_folder,
             figures_shown=lambda: self.figures,
             show_figures=self._show_figures,

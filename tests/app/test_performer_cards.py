@@ -2,44 +2,93 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from app.performer_cards import largest_gpu_gb, performer_cards
+from app.performer_cards import livetalk_card, performer_cards
+from app.setup import livetalk
+from core.performer.livetalk.files import Found, Seen
+from core.performer.preflight import Computer
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-@pytest.fixture
-def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Puts a driver's tool that says so much before all others."""
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-
-    def install(says: str) -> None:
-        tool = tmp_path / "nvidia-smi"
-        tool.write_text(f"#!/bin/sh\nprintf '{says}'\n")
-        tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-
-    return install
-
-
-def test_the_largest_of_several_gpus_counts(driver) -> None:
-    driver("8192\\n24564\\n")
-    assert round(largest_gpu_gb()) == 24
-    livetalk = performer_cards()[1]
-    assert livetalk.requirements[0].met
-    assert livetalk.requirements[0].words == "NVIDIA GPU with 24 GB of memory: this computer has 24 GB"
+GIB = 1 << 30
+GOOD = Computer(
+    gpu="NVIDIA GeForce RTX 4090",
+    gpu_memory=24 * GIB,
+    gpu_free=23 * GIB,
+    capability=(8, 9),
+    driver="580.65",
+    cuda="12.8",
+    usable=True,
+    memory=64 * GIB,
+    disk_free=int(100e9),
+)
+NO_GPU = replace(GOOD, gpu="", gpu_memory=0, usable=False, driver="")
+NOTHING = Found({}, ())
+EVERYTHING = Found({piece.kind: Path("/models/here/file") for piece in livetalk.PIECES}, ())
 
 
-def test_a_driver_without_a_gpu_is_none(driver) -> None:
-    driver("No devices were found\\n")
-    assert largest_gpu_gb() == 0
-    portrait, livetalk = performer_cards()
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVETALK_MODELS", str(tmp_path / "models"))
+
+
+def test_the_portrait_is_for_everybody_and_the_other_says_what_is_missing() -> None:
+    portrait, other = performer_cards("")
     assert portrait.selectable
-    assert not livetalk.selectable
-    assert livetalk.requirements[0].words.endswith("this computer has none")
-    assert not livetalk.requirements[0].met
+    assert (other.key, other.selectable) == ("livetalk", False)
+    assert not all(requirement.met for requirement in other.requirements)
+
+
+def test_without_a_gpu_it_says_so_and_offers_no_download() -> None:
+    card = livetalk_card(NO_GPU, NOTHING)
+    assert card.requirements[0].words.endswith("this computer has none")
+    assert not card.requirements[0].met
+    assert not card.selectable
+    assert card.download is None
+    assert card.needs == (
+        "A computer with an NVIDIA GPU of 6 GB or more. The files for another computer are fetched with: "
+        "livetalk models fetch livetalk-1.3b. Portrait goes on meanwhile."
+    )
+
+
+def test_with_a_gpu_only_the_files_are_missing_and_can_be_had_on_terms() -> None:
+    card = livetalk_card(GOOD, NOTHING)
+    assert [requirement.met for requirement in card.requirements] == [True, True, True, True, False]
+    assert card.requirements[-1].words == "Model files, 18.0 GB: not downloaded"
+    assert "preset “quality”" in card.gives
+    assert card.licence == "Licence of the weights: CC BY-NC-SA 4.0 or Apache-2.0"
+    assert card.download is not None
+    assert (card.download.left, card.download.begun, card.download.terms) == (livetalk.size(), False, livetalk.TERMS)
+    assert (card.selectable, card.needs) == (False, "")
+    livetalk.accept()
+    again = livetalk_card(GOOD, NOTHING).download
+    assert again is not None
+    assert again.terms == "", "nobody is asked twice"
+
+
+def test_with_everything_here_it_can_be_chosen() -> None:
+    card = livetalk_card(replace(GOOD, disk_free=0), EVERYTHING)
+    assert card.selectable
+    assert card.requirements[-1].words == "Model files: in /models/here"
+    assert all(requirement.met for requirement in card.requirements)
+    assert card.download is None
+
+
+def test_files_alone_are_not_enough() -> None:
+    assert not livetalk_card(NO_GPU, EVERYTHING).selectable
+
+
+def test_a_disk_that_is_too_small_is_said_before_anything_is_downloaded() -> None:
+    card = livetalk_card(replace(GOOD, disk_free=int(10e9)), NOTHING)
+    assert card.download is None
+    assert "18.5 GB of disk space: 10.0 GB are free" in [requirement.words for requirement in card.requirements]
+    assert card.needs.startswith("Free 8.5 GB.")
+
+
+def test_a_file_that_was_cut_short_is_named() -> None:
+    paths = {kind: path for kind, path in EVERYTHING.paths.items() if kind != "vae"}
+    damaged = Seen(Path("/models/here/Wan2.1_VAE.pth"), None, "is damaged or cut short", "EOFError")
+    words = livetalk_card(GOOD, Found(paths, (damaged,))).requirements[-1].words
+    assert words == "Model files, 18.0 GB: 0.5 GB are missing. “Wan2.1_VAE.pth” is damaged or cut short"

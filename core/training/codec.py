@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +12,8 @@ from core.training.loop import LoopRecipe, train
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
     from core.training.dataset import Corpus
     from core.training.rig import Rig
@@ -31,16 +32,14 @@ def train_codec(codec: MotionCodec, corpus: Corpus, rig: Rig, recipe: LoopRecipe
     both = nn.ModuleList((codec.face, codec.carriage))
     gap = torch.from_numpy(rig.gap).float()
 
-    def losses(step: int) -> dict[str, Tensor]:
-        rng = np.random.default_rng((seed, step))
-        torch.manual_seed(seed + step)
-        face, carriage = _cut(corpus, recipe.batch, rng).split((len(FACE_CURVES), corpus.curves.shape[-1] - 14), -1)
+    def losses(curves: Tensor) -> dict[str, Tensor]:
+        face, carriage = curves.split((len(FACE_CURVES), corpus.curves.shape[-1] - 14), -1)
         seen, face_loss, face_spread = _autoencode(codec.face, face)
         _, carriage_loss, carriage_spread = _autoencode(codec.carriage, carriage)
         opening = ((seen - face) @ gap / _GAP_SCALE).square().mean()
         return {"face": face_loss, "carriage": carriage_loss, "gap": opening, "kl": face_spread + carriage_spread}
 
-    average = train(both, losses, recipe, folder, "codec")
+    average = train(both, lambda rng: _cut(corpus, recipe.batch, rng), losses, recipe, folder, "codec", seed)
     both.load_state_dict(average)
     with torch.no_grad():
         codec.basis.copy_(fitted_basis(corpus, rig))

@@ -21,6 +21,7 @@ from core.performer.portrait.audio import Hearing, LogMel
 from core.performer.portrait.codec import CURVES, FACE_CURVES, FRAMES, LIP_CURVES
 from core.performer.portrait.motion import STYLE_WORDS, style_rows
 from core.training.life import MANNERS, Manner, People, blinks, brow_events, gaze, smoothed, wandering
+from core.training.music import music
 from core.training.speech import Espeak, Phone, Utterance, flite
 from core.training.visemes import Articulation, lip_curves
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from core.training.rig import Rig
 
 Floats = npt.NDArray[np.float64]
+_OPENING = [LIP_CURVES.index(name) for name in ("jaw", "wide", "low", "up")]
+_ACCOMPANIMENTS = 40
 _REST_S = 0.16
 _WAKE_S = 0.5
 
@@ -52,8 +55,8 @@ class DataRecipe:
     languages: tuple[str, ...]
     variants: tuple[str, ...]
     flite: tuple[str, ...]
-    expressions: str
-    """The expression basis file, relative to the recipe."""
+    expressions: str = ""
+    """The expression basis file, relative to the recipe; only for a run that begins from nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +101,11 @@ class StreamMaker:
         numbers = tqdm(range(self._recipe.streams), desc="streams", mininterval=5.0)
         return [self._heard(self.scene(number)) for number in numbers]
 
+    def music(self) -> list[npt.NDArray[np.float16]]:
+        """Accompaniments, as long as the streams."""
+        rng = np.random.default_rng((self._recipe.seed, self._recipe.streams))
+        return [self._mels(music(rng, self._recipe.seconds)) for _ in range(_ACCOMPANIMENTS)]
+
     def scene(self, number: int) -> Scene:
         """The scene of that number."""
         rng = np.random.default_rng((self._recipe.seed, number))
@@ -116,7 +124,9 @@ class StreamMaker:
         if self._recipe.flite and rng.random() < 0.35:
             return Voice("flite", str(rng.choice(self._recipe.flite)), "en")
         language = str(rng.choice(self._recipe.languages))
-        return Voice("espeak", language + str(rng.choice(self._recipe.variants)), language.split("-")[0])
+        name = language + str(rng.choice(self._recipe.variants))
+        short = language.split("-")[0]  # a language without words of its own reads another's, in its own way
+        return Voice("espeak", name, short if short in self._words else str(rng.choice(sorted(self._words))))
 
     def _sentence(self, rng: np.random.Generator, voice: Voice) -> str:
         words = [str(w) for w in rng.choice(self._words[voice.language], int(rng.integers(3, 13)))]
@@ -139,7 +149,7 @@ class StreamMaker:
         text = self._sentence(rng, voice)
         if voice.engine == "flite":
             return flite(text, voice.name, stretch=float(rng.uniform(0.85, 1.2)))
-        speed, pitch = int(rng.integers(130, 205)), int(rng.integers(25, 80))
+        speed, pitch = int(rng.integers(125, 235)), int(rng.integers(20, 85))
         return self._espeak.say(text, voice.name, words_per_minute=speed, pitch=pitch)
 
     def _talk(self, rng: np.random.Generator, frames: int) -> tuple[Samples, list[Phone]]:
@@ -164,10 +174,12 @@ class StreamMaker:
         loudest = float(np.abs(samples).max())
         return (samples / loudest * 0.5).astype(np.float32), _without_nothing(phones)
 
-    def _heard(self, scene: Scene) -> Stream:
+    def _mels(self, samples: Samples) -> npt.NDArray[np.float16]:
         before, ahead = np.zeros(self._hearing.before, np.float32), np.zeros(self._hearing.ahead, np.float32)
-        mels = self._mel(torch.from_numpy(np.concatenate((before, scene.samples, ahead)))).numpy()
-        return Stream(mels.astype(np.float16), scene.curves, scene.rest, scene.style, scene.speaking)
+        return self._mel(torch.from_numpy(np.concatenate((before, samples, ahead)))).numpy().astype(np.float16)
+
+    def _heard(self, scene: Scene) -> Stream:
+        return Stream(self._mels(scene.samples), scene.curves, scene.rest, scene.style, scene.speaking)
 
     def _face(
         self,
@@ -190,9 +202,10 @@ class StreamMaker:
             lips=rng.uniform(0.8, 1.2),
             reach=rng.uniform(0.5, 0.65),
         )
-        lips = smoothed(lip_curves(phones, frames, fps, how), 0.7)  # flesh is slower than the pull on it
+        lips = smoothed(lip_curves(phones, frames, fps, how), 0.85)  # flesh is slower than the pull on it
         closed = lips[:, 4].copy()
         lips[:, 4] = 0.0
+        lips[:, _OPENING] *= self._emphasis(rng, samples, frames)[:, None]
         curves[:, : len(LIP_CURVES)] = lips
         self._add_expression(rng, curves, column, samples, speaking, manner)
         self._add_carriage(rng, curves, column, samples, manner)
@@ -240,7 +253,7 @@ class StreamMaker:
 
         for name in ("yaw", "pitch", "roll"):
             angle = "roll_angle" if name == "roll" else name
-            limit = np.radians(9.0)
+            limit = np.radians(head["turn_limit"])
             curves[:, column[angle]] = limit * np.tanh(np.radians(head[name + "_sd"]) * spread * wander() / limit)
         nod = np.radians(1.2) * manner.nods * smoothed(self._accents(samples, frames), 2.0)
         curves[:, column["pitch"]] += nod
@@ -257,6 +270,16 @@ class StreamMaker:
         droop = np.clip(2.0 * looking[:, 1], -0.15, 0.2)
         for name in ("lid_right", "lid_left"):
             curves[:, column[name]] = np.clip(lids + (1 - lids) * droop, -0.2, 1.0)
+
+    def _emphasis(self, rng: np.random.Generator, samples: Samples, frames: int) -> Floats:
+        """How much wider than usual the mouth opens: with the voice's strength, and as it pleases, [frames]."""
+        speech = self._people["speech"]
+        energy = smoothed(np.sqrt((samples.reshape(frames, -1) ** 2).mean(1)), 1.2)
+        level = np.log(energy + 0.02 * energy.max())
+        heard = level[energy > 0.06 * energy.max()]
+        stronger = np.clip((level - heard.mean()) / (heard.std() + 1e-3), -2.0, 2.0)
+        own = wandering(rng, frames, self._hearing.fps, [0.05, 0.5, 1.5], [0.6, 0.4])
+        return np.exp(rng.uniform(*speech["emphasis"]) * smoothed(stronger, 1.0) + speech["whim"] * own)
 
     def _accents(self, samples: Samples, frames: int) -> Floats:
         """How much louder than its surroundings the voice is, about 0..1: [frames]."""

@@ -1,12 +1,13 @@
-"""The only training loop: steps, a moving average, a log, a checkpoint, a curve as a picture."""
+"""The only training loop: lessons, steps, a moving average, a log, a checkpoint, a curve as a picture."""
 
 from __future__ import annotations
 
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    Step = Callable[[int], "dict[str, Tensor]"]
+Lesson = TypeVar("Lesson")
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,29 @@ class LoopRecipe:
     save_every: int = 250
 
 
-def train(module: nn.Module, losses: Step, recipe: LoopRecipe, folder: Path, name: str) -> dict[str, Tensor]:
+def train(
+    module: nn.Module,
+    lessons: Callable[[np.random.Generator], Lesson],
+    losses: Callable[[Lesson], dict[str, Tensor]],
+    recipe: LoopRecipe,
+    folder: Path,
+    name: str,
+    seed: int,
+) -> dict[str, Tensor]:
     """Learn, from the last checkpoint in `folder` if there is one.
 
+    Before each step both generators, the one that lessons are given and torch's own, are seeded with its number, so
+    that a run that was interrupted goes on as if it had not been.
+
     Args:
-        losses: for a step's number, the losses of its batch by name; their sum is what is learned. It must take its
-            randomness from the step's number, so that a run that was interrupted goes on as if it had not been.
+        lessons: draws a batch: a tensor, or a dataclass of tensors.
+        losses: the losses of a batch by name; their sum is what is learned.
 
     Returns:
         The moving average of the weights.
 
     Raises:
-        FloatingPointError: a loss is not a number; the step is in the message.
+        FloatingPointError: a loss is not a number; the message says at which step, and where the batch was put.
     """
     optimiser = torch.optim.AdamW(module.parameters(), lr=recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay)
     average = {key: value.detach().clone() for key, value in module.state_dict().items()}
@@ -63,8 +75,12 @@ def train(module: nn.Module, losses: Step, recipe: LoopRecipe, folder: Path, nam
     for step in bar:
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * rate_at(step, recipe)
-        parts = losses(step)
+        torch.manual_seed(seed + step)
+        lesson = lessons(np.random.default_rng((seed, step)))
+        parts = losses(lesson)
         total = torch.stack(list(parts.values())).sum()
+        if not math.isfinite(float(total.detach())):
+            raise FloatingPointError(_kept(lesson, parts, module, step, folder / f"{name}.broken.pt"))
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         norm = torch.nn.utils.clip_grad_norm_(module.parameters(), recipe.clip)
@@ -73,8 +89,6 @@ def train(module: nn.Module, losses: Step, recipe: LoopRecipe, folder: Path, nam
         if step % recipe.log_every == 0 or step + 1 == recipe.steps:
             values = {key: float(part.detach()) for key, part in parts.items()}
             entry = {"step": float(step), "norm": float(norm), **values}
-            if not all(math.isfinite(value) for value in entry.values()):
-                raise FloatingPointError(f"{name}: step {step} gave {entry}")
             log.append(entry)
             bar.set_postfix({key: f"{value:.4f}" for key, value in entry.items() if key != "step"}, refresh=False)
         if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps:
@@ -107,6 +121,14 @@ def draw_losses(log: list[dict[str, float]], path: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=110)
+
+
+def _kept(lesson: Any, parts: dict[str, Tensor], module: nn.Module, step: int, path: Path) -> str:
+    """Keep what a step was made of that gave no number, and say so."""
+    values = {key: float(part.detach()) for key, part in parts.items()}
+    batch: Any = lesson if isinstance(lesson, torch.Tensor) else vars(lesson)
+    torch.save({"step": step, "losses": values, "batch": batch, "module": module.state_dict()}, path)
+    return f"step {step} gave {values}; its batch and the weights are in {path}"
 
 
 def _follow(average: dict[str, Tensor], module: nn.Module, keep: float) -> None:

@@ -1,7 +1,7 @@
 """The rig that synthetic motion is made with: face curves to displacements of the MediaPipe mesh.
 
-Built from 53 ARKit-style expressions (ICT-FaceKit, MIT). The rig itself is not shipped: the codec learns a basis from
-the displacements it makes.
+Built from 53 ARKit-style expressions (ICT-FaceKit, MIT). Their file is not shipped; the codec learns a basis from the
+displacements that the rig makes, and a rig can be taken back from it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from core.performer.portrait.codec import FACE_CURVES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from core.performer.portrait.codec import MotionCodec
 
     Floats = npt.NDArray[np.float64]
 
@@ -60,6 +62,11 @@ class Rig:
         shapes = stored["D"].astype(np.float64) / height * np.array([1.0, -1.0, -1.0])
         of = {name: shapes[index] for index, name in enumerate(names)}
         return Rig(np.stack([sum(of[n] * w for n, w in _BOTH[curve].items()) for curve in FACE_CURVES]))
+
+    @staticmethod
+    def of(codec: MotionCodec) -> Rig:
+        """The rig that a codec was taught with."""
+        return Rig(codec.basis.numpy().astype(np.float64))
 
     @property
     def gap(self) -> Floats:

@@ -18,10 +18,11 @@ import torch
 
 from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec
 from core.performer.portrait.shown import Gains
-from core.performer.portrait.weights import save_weights
+from core.performer.portrait.weights import load_weights, save_weights
 from core.training.codec import train_codec
 from core.training.data import DataRecipe, StreamMaker
 from core.training.dataset import Corpus
+from core.training.listener import hear_as_before, train_listener
 from core.training.loop import LoopRecipe
 from core.training.rig import Rig
 from core.training.student import StudentRecipe, train_student
@@ -34,9 +35,15 @@ class Recipe:
     """Everything that the weights depend on."""
 
     seed: int
+    begin: str
+    """Weights that the run goes on from, a folder relative to the recipe: their basis and codec stay, their transformer
+    learns on, the listener is made anew. Empty: everything from nothing."""
     data: DataRecipe
     sizes: MotionSizes
+    spec: dict[str, Any]
+    """Of `MotionSpec`, what is not its default."""
     codec: LoopRecipe
+    listener: LoopRecipe
     loop: LoopRecipe
     student: StudentRecipe
     gains: Gains
@@ -48,9 +55,12 @@ class Recipe:
         stored: dict[str, Any] = tomllib.loads(path.read_text())
         return Recipe(
             seed=stored["seed"],
+            begin=stored.get("begin", ""),
             data=_made(DataRecipe, stored["data"]),
             sizes=_made(MotionSizes, stored["sizes"]),
+            spec=stored.get("spec", {}),
             codec=_made(LoopRecipe, stored["codec"]),
+            listener=_made(LoopRecipe, stored["listener"]),
             loop=_made(LoopRecipe, stored["loop"]),
             student=_made(StudentRecipe, stored["student"]),
             gains=_made(Gains, stored["gains"]),
@@ -68,11 +78,20 @@ def run(recipe_path: Path, out: Path, install: Path | None) -> None:
     shutil.copy(recipe_path, out / "recipe.toml")
     torch.set_num_threads(1)  # at these sizes a second thread mostly waits for the first
     torch.manual_seed(recipe.seed)
-    spec = MotionSpec(recipe.sizes, gains=recipe.gains)
-    rig = Rig.load((recipe_path.parent / recipe.data.expressions).resolve())
-    corpus = _corpus(recipe.data, rig, spec, out / "streams.npz")
+    spec = MotionSpec(recipe.sizes, gains=recipe.gains, **recipe.spec)
     model = MotionModel(recipe.sizes)
-    train_codec(model.codec, corpus, rig, recipe.codec, out, recipe.seed)
+    if recipe.begin:
+        known, its_spec = load_weights(_beginning((recipe_path.parent / recipe.begin).resolve(), out / "begin"))
+        _take(model, known)
+        corpus = _corpus(recipe.data, Rig.of(model.codec), spec, out / "streams.npz")
+        train_listener(model, spec, corpus, recipe.listener, out, recipe.seed)
+        found = hear_as_before(model, spec, known, its_spec, corpus)
+        print(f"{found:.0%} of what was heard before is heard again")
+    else:
+        rig = Rig.load((recipe_path.parent / recipe.data.expressions).resolve())
+        corpus = _corpus(recipe.data, rig, spec, out / "streams.npz")
+        train_codec(model.codec, corpus, rig, recipe.codec, out, recipe.seed)
+        train_listener(model, spec, corpus, recipe.listener, out, recipe.seed)
     train_student(model, spec, corpus, recipe.loop, recipe.student, out, recipe.seed)
     save_weights(model, spec, install or out)
     print(f"weights in {install or out}")
@@ -90,9 +109,25 @@ def main(arguments: list[str] | None = None) -> None:
 def _corpus(recipe: DataRecipe, rig: Rig, spec: MotionSpec, path: Path) -> Corpus:
     if not path.exists():
         partial = path.with_suffix(".partial.npz")
-        Corpus.of(StreamMaker(recipe, rig, spec.hearing).streams()).save(partial)
+        maker = StreamMaker(recipe, rig, spec.hearing)
+        Corpus.of(maker.streams(), maker.music()).save(partial)
         partial.replace(path)
     return Corpus.load(path)
+
+
+def _beginning(folder: Path, kept: Path) -> Path:
+    """Where the weights lie that a run goes on from: beside its results, as others may be installed meanwhile."""
+    if not kept.exists():
+        partial = kept.with_suffix(".partial")
+        shutil.copytree(folder, partial, dirs_exist_ok=True)
+        partial.replace(kept)
+    return kept
+
+
+def _take(model: MotionModel, known: MotionModel) -> None:
+    """Everything but the listener, which may be another one."""
+    for part in ("codec", "transformer", "style"):
+        getattr(model, part).load_state_dict(getattr(known, part).state_dict())
 
 
 def _made(kind: type[T], values: dict[str, Any]) -> T:

@@ -1,8 +1,8 @@
 """The student stage: a few-step causal student by teacher forcing.
 
-Each block learns the flow from its noisy self to its clean self, at exactly the noise levels that the sampler will
-ask for, looking at the true blocks before it. These are shown with noise on them: a student that has only seen
-flawless pasts trusts its own too much, and its head drifts away.
+Each block learns the flow from its noisy self to its clean self, mostly at the noise levels that the sampler will ask
+for, looking at the true blocks before it. These are shown with noise on them: a student that has only seen flawless
+pasts trusts its own too much, and its head drifts away.
 """
 
 from __future__ import annotations
@@ -10,44 +10,99 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from core.performer.diffusion.attention import Clip, teacher_forcing_mask
 from core.performer.diffusion.transformer import Condition
-from core.performer.portrait.codec import FRAMES, LATENT, LIP_CURVES
+from core.performer.portrait.codec import FRAMES, LATENT, CurveCodec
 from core.performer.portrait.motion import STYLE_ROWS
 from core.training.dataset import Clips, curves_of, cut_clips, latents_of
+from core.training.listener import Lips
 from core.training.loop import LoopRecipe, train
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+
+    from core.performer.portrait.codec import MotionCodec
     from core.performer.portrait.motion import MotionModel, MotionSpec
     from core.training.dataset import Corpus
 
 
 @dataclass(frozen=True)
 class StudentRecipe:
-    """Beside the loop's: how the past is shown."""
+    """Beside the loop's: how the past is shown, and what counts."""
 
-    copies: int = 2
+    copies: int = 3
     """Noisy versions of every clip that share one clean past."""
     context_noise: float = 0.3
     """Most noise on the past; each block has its own amount."""
-    hint: float = 0.3
-    """Weight of reading the lips directly from the sound's features, which wakes the listener early."""
+    between: float = 0.2
+    """Share of noise levels that are none of the sampler's, but drawn from a logit-normal."""
+    lips: float = 0.3
+    """Weight of the lips that the estimated clean latents decode to."""
     drop_style: float = 0.15
 
 
-class _Learner(nn.Module):
-    """What the student stage changes: everything but the codec, and a reader of lips that is thrown away."""
+class Learner(nn.Module):
+    """What is learned when codec and listener are ready."""
 
     def __init__(self, model: MotionModel) -> None:
         super().__init__()
-        self.listener, self.transformer, self.style = model.listener, model.transformer, model.style
-        self.lips = nn.Linear(model.transformer.sizes.audio_dim, len(LIP_CURVES))
+        self.transformer, self.style = model.transformer, model.style
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Clips as the student learns from them.
+
+    clean: latents [batch, frames, 16, 2, 2]; past: the latents before every block [batch, blocks, PAST, 16, 2, 2];
+    reference: [batch, 16, 2, 2]; lips: [batch, 4 * frames, width]; style: rows [batch, STYLE_ROWS]; mels: a window a
+    block [batch * blocks, hops, 80].
+    """
+
+    clean: Tensor
+    past: Tensor
+    reference: Tensor
+    lips: Tensor
+    style: Tensor
+    mels: Tensor
+
+
+class Lessons:
+    """Batches from a corpus, the same ones for the same seed and step."""
+
+    def __init__(self, model: MotionModel, spec: MotionSpec, corpus: Corpus, batch: int, drop_style: float) -> None:
+        self._spec, self._corpus, self._batch, self._drop = spec, corpus, batch, drop_style
+        self.lips = Lips.of(model.codec, corpus)
+        with torch.no_grad():
+            self._latents = model.codec.encode(corpus.curves)
+            self._reference = model.codec.encode(corpus.rest[:, None].expand(-1, FRAMES, -1))[:, 0]
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        clips = cut_clips(self._corpus, self._spec.hearing, self._spec.window_blocks, self._batch, rng)
+        return Batch(
+            clean=latents_of(self._latents, clips),
+            past=self._past(clips),
+            reference=self._reference[clips.who],
+            lips=self.lips(curves_of(self._corpus, clips)),
+            style=self._styles(clips, rng),
+            mels=clips.mels,
+        )
+
+    def _past(self, clips: Clips) -> Tensor:
+        first = clips.frames[:, :: self._spec.block_frames] // FRAMES
+        before = first[:, :, None] + torch.arange(-CurveCodec.PAST, 0)
+        past = self._latents[clips.who[:, None, None], before.clamp_min(0)]
+        return torch.where(before[..., None, None, None] < 0, self._reference[clips.who][:, None, None], past)
+
+    def _styles(self, clips: Clips, rng: np.random.Generator) -> Tensor:
+        rows = self._corpus.style[clips.who].clone()
+        rows[torch.from_numpy(rng.random(len(rows)) < self._drop), 1:] = 1
+        assert rows.shape[1] == STYLE_ROWS
+        return rows
 
 
 def train_student(
@@ -59,78 +114,89 @@ def train_student(
     folder: Path,
     seed: int,
 ) -> None:
-    """Learn listener, transformer and styles for a codec that is ready. Changes `model`."""
-    learner = _Learner(model)
-    with torch.no_grad():
-        latents = model.codec.encode(corpus.curves)
-        reference = model.codec.encode(corpus.rest[:, None].expand(-1, FRAMES, -1))[:, 0]
-    tokens = spec.window_blocks * spec.block_latents
-    memory = Clip(
-        model.transformer.rope(*LATENT[1:]).rotation([*range(tokens)] * (1 + recipe.copies)),
-        spec.sizes.heads,
-        teacher_forcing_mask(spec.window_blocks, spec.block_latents, recipe.copies),
-    )
-    lips = corpus.curves[..., : len(LIP_CURVES)].flatten(0, 1)
-    lip_scale = (lips.mean(0), lips.std(0))
+    """Learn transformer and styles for a codec and a listener that are ready. Changes `model`."""
+    learner = Learner(model)
+    lessons = Lessons(model, spec, corpus, loop.batch, recipe.drop_style)
+    memory = forced_memory(model, spec, recipe.copies)
 
-    def losses(step: int) -> dict[str, Tensor]:
-        rng = np.random.default_rng((seed, step))
-        torch.manual_seed(seed + step)
-        clips = cut_clips(corpus, spec.hearing, spec.window_blocks, loop.batch, rng)
-        features = learner.listener(clips.mels).unflatten(0, (loop.batch, -1)).flatten(1, 2)
-        target = (curves_of(corpus, clips)[..., : len(LIP_CURVES)] - lip_scale[0]) / lip_scale[1]
-        hint = recipe.hint * (learner.lips(features) - target).square().mean()
-        clean = latents_of(latents, clips)
-        style = _styles(corpus, clips, recipe.drop_style, rng)
-        flow = _flow_loss(learner, spec, recipe, clean, reference[clips.who], features, style, memory)
-        return {"flow": flow, "hint": hint}
+    def losses(batch: Batch) -> dict[str, Tensor]:
+        with torch.no_grad():
+            features = model.listener(batch.mels).unflatten(0, (loop.batch, -1)).flatten(1, 2)
+        sigmas = _sigmas(spec, recipe, loop.batch)
+        noise = torch.randn(recipe.copies, *batch.clean.shape)
+        noisy = (1 - sigmas) * batch.clean + sigmas * noise
+        flow = forced_flow(learner, spec, batch, features, noisy, sigmas, recipe.context_noise, memory)
+        flow_error = (flow - (noise - batch.clean)).square()[:, :, 1:].mean()
+        seen = lessons.lips(decoded(model.codec, noisy - sigmas * flow, batch.past))
+        lips_error = (seen - batch.lips).square().mean()
+        return {"flow": flow_error, "lips": recipe.lips * lips_error}
 
-    average = train(learner, losses, loop, folder, "student")
+    average = train(learner, lessons.batch, losses, loop, folder, "student", seed)
     learner.load_state_dict(average)
 
 
-def _styles(corpus: Corpus, clips: Clips, drop: float, rng: np.random.Generator) -> Tensor:
-    rows = corpus.style[clips.who].clone()
-    rows[torch.from_numpy(rng.random(len(rows)) < drop), 1:] = 1
-    assert rows.shape[1] == STYLE_ROWS
-    return rows
+def forced_memory(model: MotionModel, spec: MotionSpec, copies: int) -> Clip:
+    """For a clean clip followed by noisy copies of it, which look at its past."""
+    tokens = spec.window_blocks * spec.block_latents
+    return Clip(
+        model.transformer.rope(*LATENT[1:]).rotation([*range(tokens)] * (1 + copies)),
+        spec.sizes.heads,
+        teacher_forcing_mask(spec.window_blocks, spec.block_latents, copies),
+    )
 
 
-def _flow_loss(
-    learner: _Learner,
+def forced_flow(
+    learner: Learner,
     spec: MotionSpec,
-    recipe: StudentRecipe,
-    clean: Tensor,
-    reference: Tensor,
+    batch: Batch,
     features: Tensor,
-    style: Tensor,
+    noisy: Tensor,
+    sigmas: Tensor,
+    context_noise: float,
     memory: Clip,
 ) -> Tensor:
-    """Mean square of the flow's error over all noisy copies; the given first latent does not count."""
-    batch, frames = clean.shape[:2]
-    copies, block = recipe.copies, spec.block_latents
-    blocks = frames // block
+    """Flow of every noisy copy, each block given the true blocks before it.
 
-    def per_block(values: Tensor) -> Tensor:
-        return values.repeat_interleave(block, 1)[..., None, None, None]
+    Args:
+        noisy: [copies, batch, frames, 16, 2, 2].
+        sigmas: [copies, batch, frames, 1, 1, 1].
 
-    amount = per_block(recipe.context_noise * torch.rand(batch, blocks) * (torch.rand(batch, blocks) < 0.8))
-    past = (1 - amount) * clean + amount * torch.randn_like(clean)
-    past = torch.cat((reference[:, None], past[:, 1:]), 1)
-    sigmas = torch.tensor(spec.sigmas)[torch.randint(len(spec.sigmas), (copies, batch, blocks))]
-    sequence, times, targets = [past], [torch.zeros(batch, frames)], []
-    for sigma in sigmas:
-        noise = torch.randn_like(clean)
-        noisy = (1 - per_block(sigma)) * clean + per_block(sigma) * noise
-        sequence.append(torch.cat((reference[:, None], noisy[:, 1:]), 1))
-        times.append(1000.0 * sigma.repeat_interleave(block, 1))
-        targets.append(noise - clean)
+    Returns:
+        [copies, batch, frames, 16, 2, 2].
+    """
+    size, frames = batch.clean.shape[:2]
+    copies, reference = len(noisy), batch.reference
+    blocks = frames // spec.block_latents
+    amount = context_noise * torch.rand(size, blocks) * (torch.rand(size, blocks) < 0.8)
+    amount = amount.repeat_interleave(spec.block_latents, 1)[..., None, None, None]
+    past = (1 - amount) * batch.clean + amount * torch.randn_like(batch.clean)
+    sequence = torch.cat((past[None], noisy))
+    sequence = torch.cat((reference[None, :, None].expand(1 + copies, -1, -1, -1, -1, -1), sequence[:, :, 1:]), 2)
+    times = torch.cat((torch.zeros(1, size, frames), 1000.0 * sigmas[..., 0, 0, 0]))
     given = reference[:, None].expand(-1, frames, -1, -1, -1)
     mask = torch.ones_like(given[:, :, :1])
     mask[:, 0] = 0
-    known = torch.cat((given, mask), 2).repeat(1, 1 + copies, 1, 1, 1)
+    known = torch.cat((given, mask), 2)[None].expand(1 + copies, -1, -1, -1, -1, -1)
+    shown = torch.cat((sequence, known), 3).transpose(0, 1).flatten(1, 2)
     terms = learner.transformer.audio_terms(features).repeat(1, 1, 1 + copies, 1)
-    condition = Condition(learner.transformer.text_keys(learner.style(style)), terms)
-    seen = learner.transformer(torch.cat((torch.cat(sequence, 1), known), 2), torch.cat(times, 1), condition, memory)
-    error = (seen[:, frames:] - torch.cat(targets, 1)).square().mean((2, 3, 4)).unflatten(1, (copies, frames))
-    return error[:, :, 1:].mean()
+    condition = Condition(learner.transformer.text_keys(learner.style(batch.style)), terms)
+    seen = learner.transformer(shown, times.transpose(0, 1).flatten(1), condition, memory)
+    return seen.unflatten(1, (1 + copies, frames)).transpose(0, 1)[1:]
+
+
+def decoded(codec: MotionCodec, latents: Tensor, past: Tensor) -> Tensor:
+    """Curves of latents [copies, batch, frames, 16, 2, 2], every block after its true past: [copies, batch, 4 * frames,
+    CURVES]."""
+    copies, size = latents.shape[:2]
+    blocks = latents.unflatten(2, (past.shape[1], -1))
+    seen = torch.cat((past[None].expand(copies, -1, -1, -1, -1, -1, -1), blocks), 3)
+    return codec.decode(seen.flatten(0, 2)).unflatten(0, (copies, size, -1)).flatten(2, 3)
+
+
+def _sigmas(spec: MotionSpec, recipe: StudentRecipe, batch: int) -> Tensor:
+    """A noise level for every block of every copy, the same for its frames: [copies, batch, frames, 1, 1, 1]."""
+    shape = (recipe.copies, batch, spec.window_blocks)
+    sigmas = torch.tensor(spec.sigmas)[torch.randint(len(spec.sigmas), shape)]
+    other = torch.sigmoid(torch.randn(shape))
+    sigmas = torch.where(torch.rand(shape) < recipe.between, other, sigmas)
+    return sigmas.repeat_interleave(spec.block_latents, 2)[..., None, None, None]

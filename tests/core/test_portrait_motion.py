@@ -70,7 +70,7 @@ def gap_of(curves: torch.Tensor, model: MotionModel) -> torch.Tensor:
 
 def test_a_stream_hears_what_a_file_hears() -> None:
     torch.manual_seed(0)
-    encoder, mel = AudioEncoder(8, 6), LogMel(HEARING)
+    encoder, mel = AudioEncoder(8, 6, (5, 3)), LogMel(HEARING)
     samples = noise(12 * BLOCK / MEDIA_RATE)
     whole = np.concatenate((np.zeros(HEARING.before, np.float32), samples, np.zeros(HEARING.ahead, np.float32)))
     offline = encoder(mel(torch.from_numpy(whole))[None])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +12,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from core.media import MEDIA_RATE
 from core.performer.portrait.audio import BANDS, HOPS_PER_FRAME
-from core.performer.portrait.codec import CURVES, LATENT
+from core.performer.portrait.codec import CURVES, FACE_CURVES, LATENT, MotionCodec
 from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec
-from core.training.dataset import Corpus, curves_of, cut_clips, latents_of
+from core.training.dataset import Corpus, curves_of, cut_clips, cut_windows, latents_of
 from core.training.life import People, blinks, wandering
+from core.training.listener import Lips, hear_as_before, train_listener
 from core.training.loop import LoopRecipe, train
+from core.training.music import music
 from core.training.run import Recipe
 from core.training.speech import Phone
 from core.training.student import StudentRecipe, train_student
@@ -39,7 +44,8 @@ def corpus_of(streams: int = 3, frames: int = 120) -> Corpus:
     mels = torch.rand(streams, hops, BANDS).half()
     mels[..., 0] = (torch.arange(hops) / 1000).half()
     rest, style = torch.zeros(streams, len(CURVES)), torch.tensor([[0, 1, 1]] * streams)
-    return Corpus(mels, curves, rest, style, torch.ones(streams, frames, dtype=torch.bool))
+    music = torch.rand(2, hops, BANDS).half()
+    return Corpus(mels, curves, rest, style, torch.ones(streams, frames, dtype=torch.bool), music)
 
 
 def test_sounds_of_any_language_have_mouths() -> None:
@@ -94,48 +100,111 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None
             torch.manual_seed(0)
             module = nn.Linear(3, 2)
 
-            def losses(step: int, module: nn.Linear = module) -> dict[str, Tensor]:
-                x = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
-                return {"square": module(x).square().mean()}
+            def losses(x: Tensor, module: nn.Linear = module) -> dict[str, Tensor]:
+                return {"square": module(x + 0.1 * torch.randn_like(x)).square().mean()}
 
             recipe = LoopRecipe(steps=12, batch=4, rate=0.01, warm_up=2, save_every=4, log_every=3)
             if steps < 12:
                 with pytest.raises(KeyboardInterrupt):
-                    train(module, _interrupted(losses, steps), recipe, folder, "toy")
+                    train(module, _interrupted(draw, steps), losses, recipe, folder, "toy", seed=3)
             else:
-                result = train(module, losses, recipe, folder, "toy")
+                result = train(module, draw, losses, recipe, folder, "toy", seed=3)
         return result
+
+    def draw(rng: np.random.Generator) -> Tensor:
+        return torch.from_numpy(rng.normal(size=(4, 3))).float()
 
     straight, resumed = run(tmp_path / "a", 12), run(tmp_path / "b", 6, 12)
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+    assert (tmp_path / "a" / "toy.jsonl").read_text() == (tmp_path / "b" / "toy.jsonl").read_text()
     assert (tmp_path / "b" / "toy.png").exists()
 
 
-def _interrupted(losses: Callable[[int], dict[str, Tensor]], at: int) -> Callable[[int], dict[str, Tensor]]:
-    def until(step: int) -> dict[str, Tensor]:
-        if step == at:
+def _interrupted(draw: Callable[[np.random.Generator], Tensor], after: int) -> Callable[[np.random.Generator], Tensor]:
+    drawn = itertools.count()
+
+    def until(rng: np.random.Generator) -> Tensor:
+        if next(drawn) == after:
             raise KeyboardInterrupt
-        return losses(step)
+        return draw(rng)
 
     return until
 
 
-def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
-    module = nn.Linear(1, 1)
-    recipe = LoopRecipe(steps=3, batch=1, rate=0.1, log_every=1)
-    with pytest.raises(FloatingPointError, match="step 0"):
-        train(module, lambda _: {"bad": module.weight.sum() * float("nan")}, recipe, tmp_path, "broken")
+def test_a_loss_that_is_no_number_stops_the_run_and_leaves_its_batch(tmp_path: Path) -> None:
+    module = nn.Linear(2, 1)
+    recipe = LoopRecipe(steps=9, batch=1, rate=0.1)
+
+    def lessons(rng: np.random.Generator) -> Tensor:
+        drawn = torch.from_numpy(rng.normal(size=(1, 2))).float()
+        return drawn if next(counted) < 5 else drawn / 0
+
+    counted = itertools.count()
+    with pytest.raises(FloatingPointError, match=r"step 5 .*broken\.broken\.pt"):
+        train(module, lessons, lambda x: {"bad": module(x).square().sum()}, recipe, tmp_path, "broken", seed=0)
+    kept = torch.load(tmp_path / "broken.broken.pt", weights_only=True)
+    assert kept["step"] == 5
+    assert kept["batch"].isinf().all()
+    assert torch.equal(kept["module"]["weight"], module.weight)
 
 
 def test_a_student_learns_from_a_handful_of_steps(tmp_path: Path) -> None:
     torch.manual_seed(0)
     corpus, model, spec = corpus_of(), MotionModel(SMALL), MotionSpec(SMALL)
+    model.codec.basis.normal_()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     loop = LoopRecipe(steps=3, batch=2, rate=1e-3, warm_up=1, average=0.5)
+    train_listener(model, spec, corpus, loop, tmp_path, seed=1)
     train_student(model, spec, corpus, loop, StudentRecipe(), tmp_path, seed=1)
     after = model.state_dict()
     changed = {name.split(".")[0] for name in after if not torch.equal(before[name], after[name])}
     assert changed == {"listener", "transformer", "style"}, "the codec stays as it is"
+
+
+def test_with_other_ears_the_transformer_hears_what_it_heard() -> None:
+    torch.manual_seed(0)
+    corpus, known = corpus_of(), MotionModel(SMALL)
+    wider = dataclasses.replace(SMALL, audio_features=12)
+    model = MotionModel(wider)
+    model.listener.load_state_dict(_doubled(known.listener.state_dict()))
+    assert hear_as_before(model, MotionSpec(wider), known, MotionSpec(SMALL), corpus) > 0.999
+    mels = cut_windows(corpus, HEARING, 7, np.random.default_rng(1)).mels
+    old = known.transformer.audio_proj(known.listener(mels))
+    assert torch.allclose(model.transformer.audio_proj(model.listener(mels)), old, atol=1e-2)
+
+
+def _doubled(listener: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same features twice, the second time the other way round."""
+    last = max(listener, key=lambda name: (int(name.split(".")[1]), name.endswith("weight")))
+    bias = last.replace("weight", "bias")
+    return listener | {name: torch.cat((listener[name], -listener[name])) for name in (last, bias)}
+
+
+def test_music_has_no_voice_and_does_not_clip() -> None:
+    played = music(np.random.default_rng(0), 3.0)
+    assert played.shape == (3 * MEDIA_RATE,)
+    assert np.abs(played).max() == pytest.approx(0.5)
+    assert (np.abs(played) > 0.01).mean() > 0.2
+
+
+def test_ears_learn_from_voices_that_are_disturbed_but_keep_their_shape() -> None:
+    corpus = corpus_of()
+    rng = np.random.default_rng(0)
+    heard = [cut_windows(corpus, HEARING, 4, rng).mels for _ in range(2)]
+    assert heard[0].shape == (4, HEARING.window_frames * HOPS_PER_FRAME, BANDS)
+    assert all(mels.isfinite().all() for mels in heard)
+    assert not torch.equal(*heard)
+
+
+def test_lips_that_are_open_are_all_alike_to_who_asks_whether_they_are_shut() -> None:
+    corpus, codec = corpus_of(), MotionCodec(8)
+    codec.basis.data.normal_()
+    lips = Lips.of(codec, corpus)
+    seen = lips(corpus.curves)
+    assert seen.shape[-1] == lips.width == 10
+    assert seen.flatten(0, 1).mean(0).abs().max() < 1e-4
+    openings = corpus.curves[..., : len(FACE_CURVES)] @ lips.gap
+    assert seen[..., -1][openings > 0.02].unique().numel() == 1
 
 
 def test_a_recipe_with_an_unknown_key_is_refused(tmp_path: Path) -> None:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 BANDS = 80
 HOPS_PER_FRAME = 4
-FRAMES_BEFORE = 6
-FRAMES_AHEAD = 2
-"""80 ms: lips shape a sound before it is heard."""
 _WINDOW_HOPS = 2.5
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 7600.0
 _FLOOR = 1e-6
@@ -33,6 +30,9 @@ class Hearing:
     sample_rate: int
     fps: int
     block_frames: int
+    frames_before: int
+    frames_ahead: int
+    """Lips shape a sound before it is heard."""
 
     @property
     def frame(self) -> int:
@@ -50,15 +50,15 @@ class Hearing:
     @property
     def before(self) -> int:
         """Samples of the past that a block's window needs."""
-        return FRAMES_BEFORE * self.frame + self.span - self.hop
+        return self.frames_before * self.frame + self.span - self.hop
 
     @property
     def ahead(self) -> int:
-        return FRAMES_AHEAD * self.frame
+        return self.frames_ahead * self.frame
 
     @property
     def window_frames(self) -> int:
-        return FRAMES_BEFORE + self.block_frames + FRAMES_AHEAD
+        return self.frames_before + self.block_frames + self.frames_ahead
 
 
 class LogMel:
@@ -136,19 +136,28 @@ class AudioState:
 
 
 class AudioEncoder(nn.Module):
-    """Log-mels to one vector a video frame; convolutions without padding, so the window's edges are honest."""
+    """Log-mels to one vector a video frame; convolutions without padding, so the window's edges are honest.
 
-    def __init__(self, width: int, features: int) -> None:
+    Args:
+        kernels: frames that the last convolutions look at, one after the other.
+    """
+
+    def __init__(self, width: int, features: int, kernels: tuple[int, ...]) -> None:
         super().__init__()
+        wide = [layer for kernel in kernels[:-1] for layer in (nn.Conv1d(width, width, kernel), nn.GELU())]
         self.layers = nn.Sequential(
             nn.Conv1d(BANDS, width, 5),
             nn.GELU(),
             nn.Conv1d(width, width, 2 * HOPS_PER_FRAME, stride=HOPS_PER_FRAME),
             nn.GELU(),
-            nn.Conv1d(width, width, 5),
-            nn.GELU(),
-            nn.Conv1d(width, features, 3),
+            *wide,
+            nn.Conv1d(width, features, kernels[-1]),
         )
+
+    @staticmethod
+    def context(kernels: tuple[int, ...]) -> int:
+        """Frames before and after a frame that its features see."""
+        return 2 + sum(kernel - 1 for kernel in kernels)
 
     def forward(self, mels: Tensor) -> Tensor:
         """[batch, hops, 80] with the frames before and ahead -> [batch, frames, features]."""

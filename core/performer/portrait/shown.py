@@ -35,6 +35,8 @@ class Gains:
     lips: float = 1.0
     head: float = 1.0
     brows: float = 1.0
+    turns: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Of yaw, pitch and roll, beside that of the head."""
 
 
 class Showing:
@@ -46,6 +48,7 @@ class Showing:
 
     def __init__(self, rest: Tensor, gains: Gains, fps: int, seed: int) -> None:
         self._rest, self._gains = rest, gains
+        self._turns = torch.tensor(gains.turns)
         self._blinks = BlinkClock(seed, fps)
         self._follow = 1 - math.exp(-1 / (fps * _EASE_S))
         self._eased = torch.zeros(2, len(_HEAD))
@@ -56,6 +59,7 @@ class Showing:
         moved[:, : len(LIP_CURVES)] *= self._gains.lips
         moved[:, _BROWS] *= self._gains.brows
         head = moved[:, _HEAD] * self._gains.head
+        head[:, :3] *= self._turns
         head[:, :3] = _TURN_LIMIT * torch.tanh(head[:, :3] / _TURN_LIMIT)
         head = self._ease(head)
         moved[:, _GAZE] += (head[:, :2] - moved[:, _ANGLES[:2]]) * _GAZE_PER_RADIAN

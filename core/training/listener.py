@@ -1,0 +1,120 @@
+"""The listener stage: sound to features, learned by reading the lips straight from them.
+
+It costs a fraction of a step of the student and needs the same ears, so they are made first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.performer.diffusion.sizes import FRAMES_PER_LATENT
+from core.performer.portrait.audio import HOPS_PER_FRAME
+from core.performer.portrait.codec import FACE_CURVES, LIP_CURVES, MotionCodec
+from core.training.dataset import Clips, cut_windows
+from core.training.loop import LoopRecipe, train
+from core.training.rig import lip_gap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from core.performer.portrait.audio import AudioEncoder
+    from core.performer.portrait.motion import MotionModel, MotionSpec
+    from core.training.dataset import Corpus
+
+NEARLY_SHUT = 0.02
+"""Face heights of lip opening above which all is open to whoever only asks whether lips are shut."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lips:
+    """What of a face is judged as lips: their curves, their opening, and their opening as far as it is nearly none.
+
+    All in standard deviations of the corpus.
+    """
+
+    gap: Tensor
+    mean: Tensor
+    std: Tensor
+
+    @staticmethod
+    def of(codec: MotionCodec, corpus: Corpus) -> Lips:
+        gap = torch.from_numpy(lip_gap(codec.basis.numpy().astype(np.float64))).float()
+        plain = Lips(gap, torch.zeros(()), torch.ones(()))
+        seen = plain(corpus.curves).flatten(0, 1)
+        return Lips(gap, seen.mean(0), seen.std(0))
+
+    @property
+    def width(self) -> int:
+        return len(LIP_CURVES) + 2
+
+    def __call__(self, curves: Tensor) -> Tensor:
+        """[..., CURVES] -> [..., width]."""
+        opening = (curves[..., : len(FACE_CURVES)] @ self.gap)[..., None]
+        seen = torch.cat((curves[..., : len(LIP_CURVES)], opening, opening.clamp_max(NEARLY_SHUT)), -1)
+        return (seen - self.mean) / self.std
+
+
+class LipReader(nn.Module):
+    """The listener, and a reader of lips that is thrown away when all is learned."""
+
+    def __init__(self, listener: AudioEncoder, features: int, lips: Lips) -> None:
+        super().__init__()
+        self.listener, self.reader = listener, nn.Linear(features, lips.width)
+
+    def forward(self, mels: Tensor) -> tuple[Tensor, Tensor]:
+        """Windows [n, hops, 80] -> features [n, block frames, features], lips [n, block frames, width]."""
+        features = self.listener(mels)
+        return features, self.reader(features)
+
+
+def train_listener(
+    model: MotionModel, spec: MotionSpec, corpus: Corpus, loop: LoopRecipe, folder: Path, seed: int
+) -> None:
+    """Learn the listener for a codec that is ready. Changes `model`."""
+    lips = Lips.of(model.codec, corpus)
+    reader = LipReader(model.listener, spec.sizes.audio_features, lips)
+
+    def lessons(rng: np.random.Generator) -> Clips:
+        return cut_windows(corpus, spec.hearing, loop.batch, rng)
+
+    def losses(windows: Clips) -> dict[str, Tensor]:
+        _, read = reader(windows.mels)
+        wanted = lips(corpus.curves[windows.who[:, None], windows.frames])
+        return {"lips": (read - wanted).square().mean()}
+
+    average = train(reader, lessons, losses, loop, folder, "listener", seed)
+    reader.load_state_dict(average)
+
+
+def hear_as_before(
+    model: MotionModel, spec: MotionSpec, known: MotionModel, its_spec: MotionSpec, corpus: Corpus
+) -> float:
+    """Turn the transformer's ear for new features, so that it hears in them what it heard in those of `known`.
+
+    By least squares from the new features of some windows to the old ones. Changes `model`, whose transformer came
+    from `known`.
+
+    Returns:
+        Share of the old features' variance that is found in the new ones.
+    """
+    windows = cut_windows(corpus, spec.hearing, 400, np.random.default_rng(0))
+    skipped = (spec.hearing.frames_before - its_spec.hearing.frames_before) * HOPS_PER_FRAME
+    hops = its_spec.hearing.window_frames * HOPS_PER_FRAME
+    with torch.no_grad():
+        new = model.listener(windows.mels).flatten(0, 1).double()
+        old = known.listener(windows.mels[:, skipped : skipped + hops]).flatten(0, 1).double()
+        seen = torch.cat((new, torch.ones_like(new[:, :1])), 1)
+        square = seen.T @ seen
+        ridge = 1e-4 * square[:-1].diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
+        turned = torch.linalg.solve(square + ridge, seen.T @ old)
+        left = (seen @ turned - old).square().sum() / (old - old.mean(0)).square().sum()
+        ear = model.transformer.audio_proj.proj
+        per_frame = known.transformer.audio_proj.proj.weight.double().unflatten(1, (FRAMES_PER_LATENT, -1))
+        ear.weight.copy_((per_frame @ turned[:-1].T).flatten(1))
+        ear.bias.copy_(known.transformer.audio_proj.proj.bias + (per_frame @ turned[-1]).sum(1))
+    return 1 - float(left)

@@ -40,7 +40,6 @@ _HELD_OUT = DataRecipe(
     languages=("it", "en-gb-scotland"),
     variants=("+m4", "+f4"),
     flite=("awb",),
-    expressions="",
 )
 _HEAD = tuple(CURVES.index(name) for name in ("yaw", "pitch", "roll_angle"))
 
@@ -73,9 +72,9 @@ class Actor:
         return curves[:, : len(FACE_CURVES)] @ lip_gap(basis)
 
 
-def held_out(actor: Actor, expressions: Path) -> dict[str, float]:
+def held_out(actor: Actor) -> dict[str, float]:
     """Voices, and one language, that no stage of the training has heard."""
-    maker = StreamMaker(_HELD_OUT, Rig.load(expressions), actor.spec.hearing)
+    maker = StreamMaker(_HELD_OUT, Rig.of(actor.model.codec), actor.spec.hearing)
     true: list[Floats] = []
     made: list[Floats] = []
     shut: list[Floats] = []
@@ -221,14 +220,11 @@ def _correlation(a: Floats, b: Floats) -> float:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m core.training.validate", description="Score the avatar's motion.")
     parser.add_argument("--weights", type=Path, default=Path("assets/models/portrait"))
-    parser.add_argument("--expressions", type=Path, help="the expression basis file, for synthetic voices")
     parser.add_argument("--people", type=Path, help="a folder of measured clips, for recorded people")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     actor = Actor(*load_weights(given.weights))
-    scores = {"quiet": quiet(actor)}
-    if given.expressions:
-        scores["held_out"] = held_out(actor, given.expressions)
+    scores = {"quiet": quiet(actor), "held_out": held_out(actor)}
     if given.people:
         scores["recorded"] = recorded(actor, given.people)
     for look, values in scores.items():

@@ -56,7 +56,7 @@ def check_gpu() -> Iterator[Check]:
     if computer.gpu:
         usable = f"CUDA {computer.cuda}" if computer.usable else "not usable"
         driver = f"driver {computer.driver}" if computer.driver else "no driver's tool"
-        found = f"{computer.gpu} with {computer.gpu_memory / _GB:.1f} GB, {driver}, {usable}"
+        found = f"{computer.gpu} with {computer.gpu_memory / (1 << 30):.0f} GB, {driver}, {usable}"
     yield Check("GPU", Finding.OK, found)
     yield from _check_livetalk(computer)
 

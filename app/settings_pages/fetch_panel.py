@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
 from app.card import label
 from app.form import Outcome, State, button
@@ -90,9 +90,18 @@ class FetchPanel(QWidget):
         held = self.isAncestorOf(self.focusWidget() or self)
         for other in (self.offer, self.terms, self.running):
             other.setVisible(other is part)
+        first = {self.offer: self.begin, self.terms: self.accept, self.running: self.stop}[part]
         if held:
-            first = {self.offer: self.begin, self.terms: self.accept, self.running: self.stop}[part]
             first.setFocus(Qt.FocusReason.OtherFocusReason)
+            QTimer.singleShot(0, self, lambda: self._reveal(first))  # once it has its place
+
+    def _reveal(self, part: QWidget) -> None:
+        """Scroll the page to it."""
+        place = self.parentWidget()
+        while place is not None and not isinstance(place, QScrollArea):
+            place = place.parentWidget()
+        if isinstance(place, QScrollArea):
+            place.ensureWidgetVisible(part)
 
     def _ask(self) -> None:
         self.outcome.tell(State.NOTHING)

@@ -133,7 +133,7 @@ def _gpu(computer: Computer, presets: Sequence[Preset]) -> Need:
         return Need(
             f"{wanted}: this computer has none", False, f"A computer with an NVIDIA GPU of {_needed(least)} or more."
         )
-    has = f"{wanted}: this computer has {computer.gpu} with {_gigabytes(computer.gpu_memory)}"
+    has = f"{wanted}: this computer has {computer.gpu} with {computer.gpu_memory / (1 << 30):.0f} GB"
     if computer.usable and computer.capability < _OLDEST_CAPABILITY:
         advice = "An NVIDIA GPU of the RTX 30 series or later: older ones cannot compute in bf16."
         return Need(f"{has}, which is too old", False, advice)

@@ -122,6 +122,16 @@ def test_the_terms_come_before_the_download_and_may_be_refused(opened, line: Lin
     assert line.weights == []
 
 
+def test_what_unfolds_is_scrolled_into_view(qtbot, opened, line: Line) -> None:
+    dialog, page = opened()
+    dialog.parentWidget().resize(960, 640)
+    settle()
+    fetch = page.cards["livetalk"].fetch
+    fetch.begin.setFocus()
+    fetch.begin.click()
+    qtbot.waitUntil(lambda: fetch.accept.visibleRegion().boundingRect().height() == fetch.accept.height())
+
+
 def test_a_download_is_watched_and_its_performer_can_then_be_chosen(qtbot, opened, line: Line) -> None:
     _, page = opened()
     begin(page, line)

@@ -72,7 +72,7 @@ def test_a_smaller_gpu_runs_a_smaller_preset_and_a_tiny_one_none() -> None:
     tiny = replace(GOOD, gpu="NVIDIA T400", gpu_memory=4 * GIB)
     assert best_preset(tiny, PRESETS) is None
     assert unmet(tiny) == [
-        "NVIDIA GPU with 6 GB of memory (11 GB for the best picture): this computer has NVIDIA T400 with 4.3 GB"
+        "NVIDIA GPU with 6 GB of memory (11 GB for the best picture): this computer has NVIDIA T400 with 4 GB"
     ]
 
 
@@ -86,7 +86,7 @@ def test_without_the_small_decoder_only_the_best_preset_is_left() -> None:
 
 def test_an_old_gpu_is_called_old() -> None:
     old = replace(GOOD, gpu="NVIDIA TITAN RTX", capability=(7, 5))
-    assert unmet(old)[0].endswith("NVIDIA TITAN RTX with 25.8 GB, which is too old")
+    assert unmet(old)[0].endswith("NVIDIA TITAN RTX with 24 GB, which is too old")
     with pytest.raises(PerformerUnfit) as unfit:
         check(old, QUALITY)
     assert "RTX 30" in unfit.value.advice

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.performer.diffusion.schedule import Schedule
     from core.performer.diffusion.transformer import Transformer
     from core.performer.diffusion.window import Window
+    from core.training.crew import Crew
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,23 @@ class Distillation:
         window: Window,
         schedule: Schedule,
         recipe: DistilRecipe,
+        crew: Crew,
     ) -> None:
         self.generator, self.critic, self.teacher = generator, critic, teacher.requires_grad_(False)
         self._window, self._schedule, self._recipe = window, schedule, recipe
-        self._table = NoiseTable(recipe.shift)
+        self._table, self._crew = NoiseTable(recipe.shift), crew
 
     def generator_loss(self, scene: Scene, noise: torch.Generator) -> Tensor:
         """On clips that the generator makes now; every block leaves at the same step, drawn evenly."""
         exit_step = int(torch.randint(len(self._schedule.sigmas), (1,), generator=noise))
-        made = roll_out(self.generator, self._window, self._schedule, scene, _drawer(scene, noise), exit_step=exit_step)
+        made = roll_out(
+            self.generator, self._window, self._schedule, scene, self._draw(scene, noise), exit_step=exit_step
+        )
         away = direction(
             made.detach(),
             scene.reference,
-            _drawer(scene, noise)(tuple(made.shape)),
-            self._table.draw(len(made), noise),
+            self._draw(scene, noise)(tuple(made.shape)),
+            self._moments(len(made), noise),
             fake=self._score(self.critic, scene),
             real=self._guided(scene),
             table=self._table,
@@ -81,16 +85,30 @@ class Distillation:
         exit_step = int(torch.randint(len(self._schedule.sigmas), (1,), generator=noise))
         with torch.no_grad():
             made = roll_out(
-                self.generator, self._window, self._schedule, scene, _drawer(scene, noise), exit_step=exit_step
+                self.generator, self._window, self._schedule, scene, self._draw(scene, noise), exit_step=exit_step
             )
         return critic_loss(
             made,
             scene.reference,
-            _drawer(scene, noise)(tuple(made.shape)),
-            self._table.draw(len(made), noise),
+            self._draw(scene, noise)(tuple(made.shape)),
+            self._moments(len(made), noise),
             fake=self._score(self.critic, scene),
             table=self._table,
         )
+
+    def _draw(self, scene: Scene, noise: torch.Generator) -> Callable[[tuple[int, ...]], Tensor]:
+        """Noise for this process's share of a batch: drawn for the whole batch, on the processor, so that a run is the
+        same on every device and with any number of processes."""
+
+        def draw(shape: tuple[int, ...]) -> Tensor:
+            whole = torch.randn((shape[0] * self._crew.size, *shape[1:]), generator=noise)
+            return whole.chunk(self._crew.size)[self._crew.rank].to(scene.reference)
+
+        return draw
+
+    def _moments(self, clips: int, noise: torch.Generator) -> Tensor:
+        """A timestep for each clip of the share."""
+        return self._table.draw(clips * self._crew.size, noise).chunk(self._crew.size)[self._crew.rank]
 
     def _guided(self, scene: Scene) -> Score:
         return self._recipe.guidance.apply(
@@ -106,8 +124,3 @@ class Distillation:
             return self._table.clean(noisy, flow, timestep)
 
         return score
-
-
-def _drawer(scene: Scene, noise: torch.Generator) -> Callable[[tuple[int, ...]], Tensor]:
-    """Noise for a scene, from a generator on the processor so that a run is the same on every device."""
-    return lambda shape: torch.randn(shape, generator=noise).to(scene.reference)

@@ -13,6 +13,7 @@ from core.performer.diffusion.sizes import Sizes
 from core.performer.diffusion.streaming import BlockStream
 from core.performer.diffusion.transformer import Transformer
 from core.performer.diffusion.window import Window
+from core.training.crew import Crew
 from core.training.distil import Distillation, DistilRecipe
 from core.training.dmd import Guidance
 from core.training.rollout import roll_out
@@ -128,7 +129,7 @@ class TestPlayers:
     @pytest.fixture
     def game(self) -> Distillation:
         recipe = DistilRecipe(Guidance(2.0, 1.0))
-        return Distillation(network(1), network(2), network(3), Window(3, 1, FRAMES), SCHEDULE, recipe)
+        return Distillation(network(1), network(2), network(3), Window(3, 1, FRAMES), SCHEDULE, recipe, Crew())
 
     def test_the_generator_learns_alone(self, game: Distillation) -> None:
         game.generator_loss(scene(), torch.Generator().manual_seed(1)).backward()

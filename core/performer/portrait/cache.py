@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.media import Pixels
     from core.performer.portrait.five_points import FivePoints
 
-PREPARATION = 1
+PREPARATION = 2
 """Version of the code that prepares a portrait; whoever changes what it makes of a picture counts it up."""
 KEPT = 50
 """Portraits that are kept; those used longest ago go first."""

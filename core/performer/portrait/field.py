@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from core.performer.portrait.imaging import blurred, longest, sampled
-from core.performer.portrait.mesh import LOWER_LIP, OVAL, UPPER_LIP, canonical_mesh
+from core.performer.portrait.mesh import LIP_RINGS, LOWER_LIP, OUTER_LIPS, OVAL, UPPER_LIP, canonical_mesh
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     Indices = npt.NDArray[np.int64]
     Bools = npt.NDArray[np.bool_]
+    Corners = tuple[Indices, Floats]
+    """Three landmarks for each point and how much each of them counts: [n, 3] and [n, 3]."""
 
 STEPS = 8
 """Most rounds of the search that turns a field around; the widest turns need them."""
@@ -100,15 +102,64 @@ def depth_of(landmarks: Floats, pose: Pose, side: int) -> Depth:
     return Depth(blurred(values, SOFTNESS * pose.scale / DEPTH_STRIDE), side)
 
 
-def field_at(points: Floats, landmarks: Floats, pose: Pose, depth: Depth, flesh_at: Floats | None = None) -> Field:
-    """The field at `points` [n, 2] px of the picture that `depth` belongs to.
+@dataclass(frozen=True)
+class LipLayer:
+    """One side of the cut between the lips: its flesh is its own up to its `edge`, and beyond goes on as the edge does.
 
-    `flesh_at` are the points whose flesh they follow, when that is not their own: beyond a cut (the lips) a layer
-    goes on as its edge does.
+    Where the traced lips overlap, as in a turned head, the flesh of the `other` lip has no say.
     """
-    asked = points if flesh_at is None else flesh_at
+
+    edge: tuple[int, ...]
+    above: bool
+    other: frozenset[int]
+
+    def held(self, points: Floats, landmarks: Floats) -> Floats:
+        """Where each point [n, 2] takes its flesh from; past the corners the cut heals."""
+        edge = landmarks[list(self.edge), :2]
+        x, y = points[:, 0], points[:, 1]
+        line = np.interp(x, edge[:, 0], edge[:, 1])
+        past = 3 * np.maximum(np.maximum(edge[0, 0] - x, x - edge[-1, 0]), 0)
+        held = np.minimum(y, line + past) if self.above else np.maximum(y, line - past)
+        return np.stack([x, held], axis=-1).astype(np.float32)
+
+    def between(self, points: Floats, landmarks: Floats) -> Bools:
+        """Which points [n, 2] lie neither left nor right of the cut."""
+        left, right = landmarks[self.edge[0], 0], landmarks[self.edge[-1], 0]
+        return (points[:, 0] > left) & (points[:, 0] < right)
+
+    def on_edge(self, points: Floats, landmarks: Floats) -> tuple[Bools, Corners]:
+        """Which points lie beyond the edge, and for all the two landmarks beside them on it, and their weights; in
+        the shape of three corners of a triangle."""
+        corners = np.array(self.edge)
+        edge = landmarks[corners, :2]
+        x, y = points[:, 0], points[:, 1]
+        line = np.interp(x, edge[:, 0], edge[:, 1])
+        beyond = ((y > line) if self.above else (y < line)) & self.between(points, landmarks)
+        first = np.clip(np.searchsorted(edge[:, 0], x) - 1, 0, len(corners) - 2)
+        width = np.maximum(edge[first + 1, 0] - edge[first, 0], 1e-3)
+        along = np.clip((x - edge[first, 0]) / width, 0, 1).astype(np.float32)
+        columns = np.stack([corners[first], corners[first + 1], corners[first]], axis=1)
+        return beyond, (columns, np.stack([1 - along, along, np.zeros_like(along)], axis=1))
+
+
+UPPER_LAYER = LipLayer(
+    UPPER_LIP, True, frozenset({*LOWER_LIP[1:-1], *OUTER_LIPS[11:]}.union(*(ring[1:-1] for ring in LIP_RINGS[1])))
+)
+LOWER_LAYER = LipLayer(
+    LOWER_LIP, False, frozenset({*UPPER_LIP[1:-1], *OUTER_LIPS[1:10]}.union(*(ring[1:-1] for ring in LIP_RINGS[0])))
+)
+
+
+def field_at(points: Floats, landmarks: Floats, pose: Pose, depth: Depth, layer: LipLayer | None = None) -> Field:
+    """The field at `points` [n, 2] px of the picture that `depth` belongs to, as a whole or as one `layer` of it."""
+    asked = points if layer is None else layer.held(points, landmarks)
     side = depth.side
     inside, inner, _ = _inside(asked, landmarks)
+    if layer is not None:
+        own, own_inner, _ = _inside(asked, landmarks, layer.other)
+        beyond, edge = layer.on_edge(points, landmarks)
+        inside = inside | beyond
+        inner = _chosen(beyond, edge, _chosen(own & layer.between(points, landmarks), own_inner, inner))
     outside, _, gap, direction = _outside(points, landmarks, pose)
     fade = 1 - _smooth(gap / (FLESH_REACH * pose.scale))
     rows = [np.where(inside, inner[1][:, k], outside[1][:, k] * fade) for k in range(2)]
@@ -125,6 +176,12 @@ def field_at(points: Floats, landmarks: Floats, pose: Pose, depth: Depth, flesh_
     flesh = sparse.csr_array(flesh.multiply(edge[:, None]), dtype=np.float32)
     flesh.eliminate_zeros()
     return Field(flesh, (np.column_stack([arm, np.ones(count)]) * follow[:, None]).astype(np.float32))
+
+
+def _chosen(which: Bools, these: Corners, others: Corners) -> Corners:
+    """Corners and weights of some points from one place, those of all others from another."""
+    columns, weights = (np.where(which[:, None], a, b) for a, b in zip(these, others, strict=True))
+    return columns, weights
 
 
 def turned_around(moved: Floats, wanted: Floats, stride: float) -> Floats:
@@ -164,9 +221,11 @@ def _smooth(x: Floats) -> Floats:
     return x * x * (3 - 2 * x)
 
 
-def _inside(points: Floats, landmarks: Floats) -> tuple[Bools, tuple[Indices, Floats], Floats]:
-    """Which points lie in the mesh, their triangles' corners and weights [n, 3], and their depth."""
+def _inside(points: Floats, landmarks: Floats, without: frozenset[int] = frozenset()) -> tuple[Bools, Corners, Floats]:
+    """Which points lie in the mesh, their triangles' corners and weights [n, 3], and their depth; triangles that have
+    a corner in `without` are left out."""
     triangles = _with_mouth_closed()
+    triangles = triangles[~np.isin(triangles, list(without)).any(axis=1)]
     corners = landmarks[triangles]
     flat = corners[:, :, :2]
     first, second = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]

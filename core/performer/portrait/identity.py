@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from core.errors import NoFace, PerformerError, Problem, SeveralFaces
 from core.performer.portrait.drawn import laid_on_drawing
 from core.performer.portrait.five_points import landmarks_from, like_a_face
-from core.performer.portrait.imaging import grey, resized
+from core.performer.portrait.imaging import continued, grey, resized
 from core.performer.portrait.mesh import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP, fit_pose
 from core.performer.portrait.seam import with_seam
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SIDE = 512
 READ_SIDE = 3072
 """Longest side of a picture once read; larger ones are averaged down."""
-FACE_SHARE = (0.36, 0.54)
+FACE_SHARE = (0.36, 0.60)
 """Face height as a share of the crop: the least that is made, the most that is kept."""
 EYE_LINE = 0.41
 """Where the middle of the face comes to lie, from the top of the crop."""
@@ -241,7 +241,7 @@ def _cut(image: Pixels, left: float, top: float, side: float) -> Pixels:
     pads = (max(0, -y), max(0, y + size - height), max(0, -x), max(0, x + size - width))
     part = image[max(0, y) : min(height, y + size), max(0, x) : min(width, x + size)]
     if any(pads):
-        part = np.pad(part, (pads[:2], pads[2:], (0, 0)), mode="edge")
+        part = continued(part, pads)
     return np.ascontiguousarray(resized(part, (SIDE, SIDE), cubic=True))
 
 

@@ -11,6 +11,10 @@ import numpy.typing as npt
 BETWEEN = np.array([[-0.09375, 0.59375, 0.59375, -0.09375]], np.float32)
 """Weights of four pixels in a row for the point in their middle: OpenCV's cubic."""
 
+SOFTENING = 0.06
+"""Share of a continued picture's side beyond its edge over which what is mirrored loses all detail."""
+SOFTEST = 2.0
+"""Sixty-fourths of the side over which it is averaged in the end."""
 Floats = npt.NDArray[np.floating[Any]]
 Picture = TypeVar("Picture", bound=npt.NDArray[Any])
 
@@ -59,6 +63,26 @@ def blurred(picture: Picture, sigma: float) -> Picture:
     """`picture` under a Gaussian of `sigma` px."""
     blur: Any = cv2.GaussianBlur
     return blur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+
+
+def continued(picture: Pixels, pads: tuple[int, int, int, int]) -> Pixels:
+    """`picture` [h, w, 3] with so many px more above, below, left and right: its mirror image, the softer the farther
+    out, so that nothing is read into it that nobody has seen."""
+    above, below, left, right = pads
+    wide = np.pad(picture, ((above, below), (left, right), (0, 0)), mode="symmetric")
+    height, width = wide.shape[:2]
+    y, x = np.arange(height)[:, None], np.arange(width)[None]
+    out_y = np.maximum(np.maximum(above - y, y - (height - 1 - below)), 0)
+    out_x = np.maximum(np.maximum(left - x, x - (width - 1 - right)), 0)
+    share = np.clip(np.hypot(out_y, out_x) / (SOFTENING * max(height, width)), 0, 1)[..., None].astype(np.float32)
+    soft = resized(blurred(_small(wide), SOFTEST), (width, height))
+    return (wide + (soft - wide) * share + 0.5).astype(np.uint8)
+
+
+def _small(picture: Pixels) -> npt.NDArray[np.float32]:
+    side = 64 / max(picture.shape[:2])
+    size = (max(1, round(side * picture.shape[1])), max(1, round(side * picture.shape[0])))
+    return resized(picture, size).astype(np.float32)
 
 
 def darken(picture: Pixels, shadow: Floats, depth: float) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from core.performer.portrait.field import field_at, grid, turned_around
+from core.performer.portrait.field import LOWER_LAYER, UPPER_LAYER, field_at, grid, turned_around
 from core.performer.portrait.imaging import blurred, resized, sampled
 from core.performer.portrait.mesh import JAW, LEFT_EYE, LOWER_LIP, OUTER_LIPS, RIGHT_EYE, UPPER_LIP
 from core.performer.portrait.mouth import ENAMEL, UPPER_EDGE, draw_inside, light_of, place
@@ -35,6 +35,12 @@ SLIT = 0.004
 """Share of a pixel between the lips that nobody sees."""
 DEPTH = 0.035
 """Face heights from the lips back to the teeth."""
+NARROW, NARROWEST = 0.97, 0.80
+"""Width of the mouth against its rest at which rounded lips begin to shade what is behind them, and shade it most."""
+SHADE = 0.5
+"""Share of their light that the teeth lose behind lips as round as that."""
+FULL_COLOUR = 14.0
+"""Chroma of the lips and cheeks (Lab) from which a portrait counts as coloured like life."""
 
 
 class Lips:
@@ -53,10 +59,7 @@ class Lips:
         self._upper_edge, self._lower_edge = points[list(UPPER_LIP), :2], points[list(LOWER_LIP), :2]
         self._open = lips_part(points)
         self._own = OwnTeeth(identity) if self._open else None
-        self._fields = [
-            field_at(at.reshape(-1, 2), points, pose, depth, self._held(at, above).reshape(-1, 2))
-            for above in (True, False)
-        ]
+        self._fields = [field_at(at.reshape(-1, 2), points, pose, depth, side) for side in (UPPER_LAYER, LOWER_LAYER)]
         middle = (self._upper_edge[5] + self._lower_edge[5]) / 2
         self._bite = 0.0
         if self._open:  # the upper teeth end where the lower lip hides them, and the lower ones begin there
@@ -64,7 +67,7 @@ class Lips:
             middle = self._lower_edge[5] - np.array([0, self._bite], np.float32)
         teeth_depth = points[list(UPPER_LIP), 2].mean() + DEPTH * pose.scale
         self._teeth_arm = np.append(middle, teeth_depth).astype(np.float32) - pose.origin
-        self._inside = draw_inside(_light(identity, self._own), pose.scale)
+        self._inside = draw_inside(_light(identity, self._own), pose.scale, _colour(identity))
         self._around = np.array(sorted({*OUTER_LIPS, *UPPER_LIP, *LOWER_LIP, *JAW}))
 
     def paint(self, frame: Pixels, still: Pixels, flesh: Floats, turn: Floats, shift: Floats) -> None:
@@ -86,15 +89,6 @@ class Lips:
         part = frame[top:bottom, left:right]
         fade = _feather(*part.shape[:2])
         part[:] = np.clip(part + (seen - part) * fade + 0.5, 0, 255).astype(np.uint8)
-
-    def _held(self, at: Floats, above: bool) -> Floats:
-        """Where each grid point takes its flesh from: beyond the layer's edge, from the edge."""
-        edge = self._upper_edge if above else self._lower_edge
-        x, y = at[..., 0], at[..., 1]
-        line = np.interp(x, edge[:, 0], edge[:, 1])
-        beyond = np.maximum(np.maximum(edge[0, 0] - x, x - edge[-1, 0]), 0)  # past the corners the cut heals
-        held = np.minimum(y, line - 0.3 + 3 * beyond) if above else np.maximum(y, line + 0.3 - 3 * beyond)
-        return np.stack([x, held], axis=-1).astype(np.float32)
 
     def _bounds(self, flesh: Floats, turn: Floats, shift: Floats) -> tuple[int, int, int, int]:
         lips = list(OUTER_LIPS)
@@ -143,12 +137,22 @@ class Lips:
             placed = place(layer, np.column_stack([frame, where]), size).astype(np.float32)
             seen = seen * (1 - placed[..., 3:] * (1 / 255)) + placed[..., :3]
         soft = blurred(gap, 0.012 * pose.scale)
-        seen = seen * (0.35 + 0.65 * np.clip(1.5 * soft, 0, 1))[..., None]
+        seen = seen * (self._lit(flesh) * (0.35 + 0.65 * np.clip(1.5 * soft, 0, 1)))[..., None]
         if self._own is not None:
             parted = float(np.abs(flesh[list(UPPER_LIP)] - flesh[list(LOWER_LIP)]).max())
             own, cover = self._own.moved(self._skull_moved(turn, shift, corner), size, parted)
             seen += (own - seen) * cover[..., None]
         return seen
+
+    def _lit(self, flesh: Floats) -> float:
+        """How much of its light what is behind the lips keeps: rounded lips reach forward and stand in it."""
+        corners = [OUTER_LIPS[0], OUTER_LIPS[10]]
+        rest = self._identity.landmarks[corners, :2]
+        width, now = (
+            np.hypot(*(rest[1] - rest[0])),
+            np.hypot(*(rest[1] + flesh[corners[1]] - rest[0] - flesh[corners[0]])),
+        )
+        return 1 - SHADE * float(np.clip((NARROW - now / width) / (NARROW - NARROWEST), 0, 1))
 
     def _skull_moved(self, turn: Floats, shift: Floats, corner: Floats) -> Floats:
         """The affine map [2, 3] from the resting picture to the part drawn, for what lies at the teeth's depth."""
@@ -161,6 +165,14 @@ def _feather(height: int, width: int) -> Floats:
     x = np.minimum(np.arange(width), np.arange(width)[::-1]) / FEATHER
     y = np.minimum(np.arange(height), np.arange(height)[::-1]) / FEATHER
     return np.clip(np.minimum(x[None], y[:, None]), 0, 1)[..., None].astype(np.float32)
+
+
+def _colour(identity: PortraitIdentity) -> float:
+    """How much colour a portrait has, 0 (grey) to 1, from the lips and the cheeks."""
+    places = identity.landmarks[[0, 17, 50, 280, 205, 425], :2].astype(int)
+    patches = np.concatenate([identity.picture[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3) for x, y in places])
+    lab = np.asarray(cv2.cvtColor(patches[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB))[0]
+    return float(np.clip(np.hypot(lab[:, 1], lab[:, 2]).mean() / FULL_COLOUR, 0, 1))
 
 
 def _light(identity: PortraitIdentity, own: OwnTeeth | None) -> Floats:

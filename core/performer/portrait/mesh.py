@@ -31,6 +31,17 @@ UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 """Inner edge of the upper lip from the image's left corner to the right one; corners are shared with `LOWER_LIP`."""
 LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+LIP_RINGS = (
+    (
+        (76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306),
+        (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292),
+    ),
+    (
+        (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306),
+        (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292),
+    ),
+)
+"""Upper and lower lip: two rings between the outline and the inner edge, from the image's left corner to the right."""
 JAW = (152, 148, 377, 176, 400, 175, 199, 200)
 """Points of the chin that move with the lower jaw and not with the lips."""
 RIGHT_EYE = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133))

@@ -26,7 +26,7 @@ SOFTNESS = 0.35
 """px over which it is averaged."""
 ARCH = 0.142
 """Half the width of the row of teeth."""
-UPPER_EDGE = 0.018
+UPPER_EDGE = 0.021
 """How far the upper teeth reach below the seam: they show as soon as the lips part."""
 LOWER_EDGE = 0.005
 """Where the lower teeth begin, below the seam: mostly the lip hides them."""
@@ -36,7 +36,9 @@ LOWER_TEETH = (0.0155, 0.0170, 0.0190, 0.0180, 0.0165, 0.0150)
 ENAMEL = np.array([240.0, 229.0, 211.0], np.float32)
 GUM = np.array([172.0, 92.0, 88.0], np.float32)
 TONGUE = np.array([190.0, 98.0, 94.0], np.float32)
-CAVITY = np.array([44.0, 17.0, 16.0], np.float32)
+CAVITY = np.array([48.0, 19.0, 18.0], np.float32)
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
+"""How bright each channel is seen (Rec. 601)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +51,13 @@ class MouthInside:
     """[3] colour of the depth of the mouth."""
 
 
-def draw_inside(light: Floats, face_height: float) -> MouthInside:
-    """The inside of a mouth for a face of `face_height` px, under `light` [3], the colour and strength that white
-    enamel has in the portrait (0..1)."""
+def draw_inside(light: Floats, face_height: float, colour: float = 1.0) -> MouthInside:
+    """The inside of a mouth for a face of `face_height` px.
+
+    Args:
+        light: [3], the colour and strength that white enamel has in the portrait (0..1).
+        colour: how much colour the portrait has: 0 for a grey photograph, 1 for one like life.
+    """
     rows, columns = int(HEIGHT * DOTS), int(WIDTH * DOTS)
     x = (np.arange(columns, dtype=np.float32)[None] + 0.5) / DOTS - WIDTH / 2
     y = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) / DOTS - HEIGHT / 2
@@ -59,7 +65,15 @@ def draw_inside(light: Floats, face_height: float) -> MouthInside:
     lower = _over(_teeth(x, y, LOWER_TEETH, LOWER_EDGE, 1.0), _gum(x, y, LOWER_EDGE + 0.052, 1.0))
     lower = _over(lower, _tongue(x, y))
     tint = np.append(light, 255.0).astype(np.float32)
-    return MouthInside(_shrunk(upper * tint, face_height), _shrunk(lower * tint, face_height), CAVITY * light)
+    cavity = _faded(np.append(CAVITY * light, 255.0)[None, None], colour)[0, 0, :3].astype(np.float32)
+    upper, lower = (_shrunk(_faded(layer * tint, colour), face_height) for layer in (upper, lower))
+    return MouthInside(upper, lower, cavity)
+
+
+def _faded(layer: Floats, colour: float) -> Floats:
+    """`layer` [h, w, 4] with so much of its colour left."""
+    grey = (layer[..., :3] @ GREY)[..., None]
+    return np.concatenate([grey + (layer[..., :3] - grey) * colour, layer[..., 3:]], axis=-1)
 
 
 def light_of(eye_white: Floats | None, skin: Floats) -> Floats:
@@ -137,11 +151,11 @@ def _gum(x: Floats, y: Floats, edge: float, outward: float) -> Floats:
 
 def _tongue(x: Floats, y: Floats) -> Floats:
     """A rounded back that rises behind the lower teeth."""
-    across, along = x / 0.105, (y - 0.030) / 0.066
+    across, along = x / 0.112, (y - 0.020) / 0.070
     radius = np.sqrt(np.abs(across) ** 2.4 + np.abs(along) ** 2.4)
-    cover = np.clip((1 - radius) * 9, 0, 1)
+    cover = np.clip((1 - radius) * 4, 0, 1)
     groove = 1 - 0.14 * np.exp(-((x / 0.010) ** 2))
-    light = np.clip(0.40 + 0.55 * (along + 1) / 2, 0.3, 0.85) * (1 - 0.35 * np.abs(across) ** 2.5) * groove
+    light = np.clip(0.46 + 0.62 * (along + 1) / 2, 0.3, 0.95) * (1 - 0.35 * np.abs(across) ** 2.5) * groove
     colour = TONGUE * light[..., None]
     return np.dstack([colour * cover[..., None], cover]).astype(np.float32)
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from core.performer.portrait.imaging import blurred, grey, sampled
-from core.performer.portrait.mesh import LOWER_LIP, OUTER_LIPS, UPPER_LIP
+from core.performer.portrait.mesh import LIP_RINGS, LOWER_LIP, OUTER_LIPS, UPPER_LIP
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -30,6 +30,9 @@ CORNER = 0.55
 """Share of the way from the traced inner corner to the outer one at which the lips are taken to part."""
 REACH = 0.022
 """How far from the trace, in face heights, an edge is looked for."""
+RING_SHARES = (0.5, 0.85)
+"""How far the two rings between the lips' outline and their inner edge come along with that edge, the outer one first;
+if they stayed the lips' flesh would fold over its own edge."""
 
 
 def with_seam(picture: Pixels, landmarks: Floats, face_height: float, *, closed: bool = False) -> Floats:
@@ -51,12 +54,14 @@ def with_seam(picture: Pixels, landmarks: Floats, face_height: float, *, closed:
     if closed or (gap <= WIDE_OPEN and teeth <= TEETH_SHARE):
         for edge in (UPPER_LIP, LOWER_LIP):
             _lay(moved, edge, middle, columns, seam)
+        _carry_rings(moved, landmarks)
         return moved
     slope = np.gradient(blurred(inside, 0.8), axis=0)
     for edge, points, sign in ((UPPER_LIP, upper, -1.0), (LOWER_LIP, lower, 1.0)):
         guess = np.interp(columns, points[:, 0], points[:, 1])
         _lay(moved, edge, points, columns, _cheapest_path(sign * slope, columns, guess, 0.7 * reach))
     _keep_apart(moved)
+    _carry_rings(moved, landmarks)
     return moved
 
 
@@ -139,6 +144,14 @@ def _lay(moved: Floats, edge: tuple[int, ...], points: Floats, columns: npt.NDAr
     inner = list(edge[1:-1])
     moved[inner] = points[1:-1]
     moved[inner, 1] = np.interp(points[1:-1, 0], columns, line)
+
+
+def _carry_rings(moved: Floats, traced: Floats) -> None:
+    """Take the flesh of both lips along with their inner edges, which were moved from where they were traced."""
+    for edge, rings in zip((UPPER_LIP, LOWER_LIP), LIP_RINGS, strict=True):
+        change = moved[list(edge)] - traced[list(edge)]
+        for ring, share in zip(rings, RING_SHARES, strict=True):
+            moved[list(ring)] = traced[list(ring)] + share * change
 
 
 def _keep_apart(moved: Floats) -> None:

@@ -81,6 +81,7 @@ class OmniDialogue:
         self._bugs = Bugs("LiveTalk")
         self._server: Server | None = None
         self._mute = 0
+        self._paused: AudioChunk | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._warming: asyncio.Task[None] | None = None
         self._used_at = -STILL_WARM_S
@@ -146,10 +147,17 @@ class OmniDialogue:
 
     def _prepare(self, speech: AudioChunk) -> None:
         self._warm()
-        if self._server is not None and not self._tasks:
-            self._transport.listen(self._server, speech)
+        self._paused = speech
+        self._listen()
+
+    def _listen(self) -> None:
+        """Send ahead what the person said before their pause, once nothing else is under way."""
+        if self._paused is not None and self._server is not None and not self._tasks:
+            self._transport.listen(self._server, self._paused)
+            self._paused = None
 
     def _begin(self, turn: Turn, history: tuple[Message, ...], reply: Reply) -> None:
+        self._paused = None
         task = self._tasks[turn.number] = self._loop.create_task(self._answer(turn, history, reply))
         task.add_done_callback(lambda task: self._ended(turn.number, task))
 
@@ -166,6 +174,7 @@ class OmniDialogue:
         self._used_at = self._loop.time()
         if not self._over.done():
             self._warm()
+            self._listen()
 
     def _note_a_bug(self, task: asyncio.Task[None]) -> None:
         bug = None if task.cancelled() else task.exception()

@@ -67,8 +67,11 @@ class Speech:
     def __init__(self, endpoint: Endpoint, services: Services, local: Local, patience: Patience) -> None:
         self._local = local
         self._patience = patience
-        self._ears: _Remote | None = _Remote(endpoint, services.ears, patience, _EARS, "whisper-1")
-        self._voice: _Remote | None = _Remote(endpoint, services.voice, patience, _VOICES, "tts-1")
+        ears = _Remote(endpoint, services.ears, patience, _EARS, "whisper-1")
+        voice = _Remote(endpoint, services.voice, patience, _VOICES, "tts-1")
+        self._ears: _Remote | None = ears
+        self._voice: _Remote | None = voice
+        self._remotes = (ears, voice)
         self._voice_name = endpoint.voice
         self.spoke = False
         """Whether anything was said by this voice."""
@@ -94,7 +97,6 @@ class Speech:
                 return await self._ears.transcribe(speech)
             except _NoSuchCall:
                 log.info("the endpoint writes down no speech: this computer does")
-                await self._ears.close()
                 self._ears = None
         if self._local.transcribe is None:
             raise Setback(cannot_hear())
@@ -117,7 +119,6 @@ class Speech:
                     yield sound
             except _NoSuchCall:
                 log.info("the endpoint has no voice: this computer's speaks")
-                await self._voice.close()
                 self._voice = None
             else:
                 return
@@ -128,9 +129,8 @@ class Speech:
                 yield Sound(samples, rate)
 
     async def close(self) -> None:
-        for remote in (self._ears, self._voice):
-            if remote is not None:
-                await remote.close()
+        for remote in self._remotes:
+            await remote.close()
 
 
 class _NoSuchCall(Exception):

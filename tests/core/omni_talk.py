@@ -101,9 +101,11 @@ def talking(
     services: Services | None = None,
     verdicts: Verdicts | None = None,
     ask_for_words: bool = False,
+    ears: Script | None = None,
+    voice_of: Script | None = None,
     **endpoint: Any,
 ) -> Iterator[tuple[OmniServer, OmniDialogue]]:
-    with OmniServer(script, models) as server:
+    with OmniServer(script, models, ears, voice_of) as server:
         dialogue = OmniDialogue(
             Endpoint(**{"url": server.url, **endpoint}),
             patience,

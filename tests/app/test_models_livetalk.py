@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -250,6 +252,21 @@ def test_two_downloads_into_one_folder_are_one_too_many(hub: Hub, models: Run) -
     assert status == 1
     assert "Another LiveTalk is downloading these files." in err
     assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("HF_HUB_OFFLINE", "switched off by HF_HUB_OFFLINE"), ("HF_ENDPOINT", "127.0.0.1 could not be reached")],
+)
+def test_the_hubs_own_variables_are_obeyed(tmp_path: Path, name: str, said: str) -> None:
+    if shutil.disk_usage(tmp_path).free < 19e9:
+        pytest.skip("the disk is asked first, and has no 19 GB")
+    value = {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}[name]
+    environment = {**os.environ, "LIVETALK_MODELS": str(tmp_path), name: value}
+    command = [sys.executable, "-m", "app", "models", "fetch", "livetalk-1.3b", "--accept-licence"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert ran.returncode == 1
+    assert said in ran.stderr
 
 
 def test_every_file_that_is_fetched_has_a_source_and_nearly_all_a_pinned_hash() -> None:

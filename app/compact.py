@@ -43,7 +43,9 @@ class CompactFrame(QObject):
         self._window.setMask(QRegion(path.toFillPolygon().toPolygon()))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if isinstance(event, QMouseEvent):
+        if event.type() == QEvent.Type.Resize:
+            self.shape()
+        elif isinstance(event, QMouseEvent):
             if event.type() == QEvent.Type.MouseButtonPress and event.button() == Qt.MouseButton.LeftButton:
                 self._begin(event)
             elif event.type() == QEvent.Type.MouseMove and self._grip is not None:

@@ -61,10 +61,12 @@ class PrivacyPage(Page):
     def _tell(self, settings: Settings) -> None:
         chosen = settings.dialogue
         if chosen.url and chosen.use_endpoint:
+            addresses = (chosen.url, chosen.transcription_url, chosen.speech_url)
+            hosts = dict.fromkeys(urlsplit(address).hostname or address for address in addresses if address)
             words = self.tr(
                 "Your voice, your words and the instructions are sent to {}, and nowhere else. Pictures, recordings "
                 "and saved conversations stay on this computer."
-            ).format(urlsplit(chosen.url).hostname)
+            ).format(self.locale().createSeparatedList(list(hosts)))
         else:
             words = self.tr("The built-in companion answers on this computer. Nothing leaves it.")
         self.sent.setText(words)

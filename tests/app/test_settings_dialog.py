@@ -403,6 +403,19 @@ def test_privacy_names_the_host_that_words_are_sent_to(qtbot, shown):
     assert dialog.pages["privacy"].sent.text().endswith("Nothing leaves it.")
 
 
+def test_privacy_names_every_host_that_hears_or_speaks(qtbot, shown):
+    settings = changed(
+        STILL,
+        "dialogue",
+        url="https://words.example.org/v1",
+        transcription_url="https://ears.example.net/v1",
+        speech_url="https://words.example.org/speech",
+    )
+    dialog, _ = shown(Desk(), "privacy", settings)
+    words = dialog.pages["privacy"].sent.text()
+    assert [words.count(host) for host in ("words.example.org", "ears.example.net")] == [1, 1]
+
+
 def test_everything_that_takes_the_focus_has_an_accessible_name(qtbot, shown):
     dialog, _ = shown(Desk(), "picture")
     dialog.show_page("sound")

@@ -106,6 +106,10 @@ class Device(Protocol):
 
     def memory(self) -> MemoryUse: ...
 
+    def release(self) -> None:
+        """Give back what no tensor holds any more. It waits for the device; for when something large was forgotten."""
+        ...
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -188,6 +192,9 @@ class CpuDevice:
         held = psutil.Process().memory_info().rss
         return MemoryUse(held, held, psutil.virtual_memory().total)
 
+    def release(self) -> None:
+        """The allocator does so by itself."""
+
 
 @dataclass(frozen=True, eq=False)
 class _CudaMark:
@@ -227,6 +234,7 @@ class CudaDevice:
         self.torch_device = torch.device("cuda", index)
         self.name = torch.cuda.get_device_name(self.torch_device)
         half = torch.cuda.is_bf16_supported(including_emulation=False)
+        torch.backends.cudnn.benchmark = True  # convolutions here have few shapes, and meet them thousands of times
         self.dtype = torch.bfloat16 if half else torch.float16
         self.dtype_reason = "the released weights run in bf16" if half else "this GPU has no bf16"
         self.eight_bits = torch.cuda.get_device_capability(self.torch_device) >= _EIGHT_BITS_SINCE
@@ -261,6 +269,10 @@ class CudaDevice:
         held = torch.cuda.memory_reserved(self.torch_device)
         peak = torch.cuda.max_memory_reserved(self.torch_device)
         return MemoryUse(held, peak, torch.cuda.get_device_properties(self.torch_device).total_memory)
+
+    def release(self) -> None:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(self.torch_device)
 
 
 class _Replayed:

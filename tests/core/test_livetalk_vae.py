@@ -1,4 +1,4 @@
-"""The decoders: the released VAE's numbers, equal however the latents are grouped, and bounded in what they keep."""
+"""The decoders: diffusers' numbers, equal however the latents are grouped, and bounded in what they keep."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLWan
 
-from core.performer.livetalk.frames import FrameDecoder, decode, to_pixels
-from core.performer.livetalk.small_decoder import PastBlock, SmallDecoder, SmallSizes
+from core.performer.livetalk.frames import FrameDecoder, decode, restart, to_pixels
+from core.performer.livetalk.small_decoder import PastBlock, SmallDecoder, SmallSizes, own_name
 from core.performer.livetalk.spec import VaeSizes
 from core.performer.livetalk.vae import LATENT_MEAN, LATENT_STD, WanVae
-from tests.core.golden import tensors
 
-CLOSE = 1e-5
 LATENTS = 7
 GROUPS = [(7,), (1, 3, 3), (3, 3, 1), (1, 6), (2, 5), (1, 1, 1, 1, 1, 1, 1)]
 RELEASED_FINGERPRINT = "ccc42284ea13e1ad04693284c7a09be6"
@@ -31,12 +29,6 @@ def vae() -> WanVae:
 def small() -> SmallDecoder:
     torch.manual_seed(2)
     return SmallDecoder(SmallSizes(widths=(16, 8, 4, 4))).requires_grad_(False).eval()
-
-
-def golden_vae() -> WanVae:
-    model = WanVae(VaeSizes(dim=8))
-    model.load_state_dict(tensors("vae_tiny_weights"))
-    return model.requires_grad_(False).eval()
 
 
 def decoded(decoder: FrameDecoder, latents: torch.Tensor, groups: tuple[int, ...]) -> torch.Tensor:
@@ -56,39 +48,13 @@ def test_the_released_files_names_and_shapes_are_ours() -> None:
     assert hashlib.md5(",".join(sorted(lines)).encode()).hexdigest() == RELEASED_FINGERPRINT
 
 
-def test_a_picture_and_a_clip_are_encoded_as_released() -> None:
-    golden, vae = tensors("vae_tiny_io"), golden_vae()
-    assert (vae.encode(golden["video"][:, :, 0]) - golden["encoded_image"][:, 0]).abs().max() < CLOSE
-    assert (vae.encode_video(golden["video"]) - golden["encoded_video"]).abs().max() < CLOSE
-
-
-@pytest.mark.parametrize("groups", GROUPS)
-def test_latents_are_decoded_as_released_however_they_are_grouped(groups: tuple[int, ...]) -> None:
-    golden = tensors("vae_tiny_io")
-    frames = decoded(golden_vae(), golden["latent"], groups)
-    assert (frames - golden["decoded_raw"]).abs().max() < CLOSE
-
-
-def test_what_is_remembered_of_a_stream_is_what_the_released_caches_hold() -> None:
-    golden, stream = tensors("vae_tiny_io"), golden_vae().open(4, 6)
-    checked = 0
-    for index in range(3):
-        decode(stream, golden["latent"][:, index : index + 1])
-        for slot, kept in enumerate(stream.tensors()):
-            released = golden.get(f"cache_after.{index}.{slot}")
-            if released is not None:
-                assert (kept[:, :, -released.shape[2] :] - released).abs().max() < 2 * CLOSE, (index, slot)
-                checked += 1
-    assert checked == 19
-
-
 @pytest.mark.parametrize("kind", ["wan", "small"])
 @pytest.mark.parametrize("groups", GROUPS[1:])
 def test_streaming_equals_offline(kind: str, groups: tuple[int, ...], request: pytest.FixtureRequest) -> None:
     decoder: FrameDecoder = request.getfixturevalue("vae" if kind == "wan" else "small")
     offline = decoded(decoder, latents(), (LATENTS,))
     assert offline.shape == (1, 3, 4 * LATENTS - 3, 16, 24)
-    assert torch.allclose(decoded(decoder, latents(), groups), offline, atol=1e-5)
+    assert torch.allclose(decoded(decoder, latents(), groups), offline, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", ["vae", "small"])
@@ -147,7 +113,7 @@ def test_diffusers_decodes_the_same(vae: WanVae, reference: AutoencoderKLWan) ->
     mean, std = (torch.tensor(values)[:, None, None] for values in (LATENT_MEAN, LATENT_STD))
     own = (latents() * std + mean).transpose(1, 2)
     frames = decoded(vae, latents(), (1, 3, 3)).clamp(-1, 1)
-    assert torch.allclose(frames, reference.decode(own).sample, atol=1e-5)
+    assert torch.allclose(frames, reference.decode(own).sample, atol=2e-5)
 
 
 def test_the_latents_statistics_are_diffusers_own(reference: AutoencoderKLWan) -> None:
@@ -196,15 +162,6 @@ def test_the_small_decoder_is_a_plain_stack_in_which_some_blocks_see_one_frame_b
     assert torch.allclose(decoded(small, latents(), (1, 2, 4))[0].transpose(0, 1), 2 * x[3:] - 1, atol=1e-5)
 
 
-def test_a_published_small_decoder_that_grows_more_frames_gives_its_last(small: SmallDecoder) -> None:
-    stored = small.state_dict()
-    wide = {**stored, "decoder.7.conv.weight": torch.cat((stored["decoder.7.conv.weight"] + 1,) * 2)}
-    wide["decoder.7.conv.weight"][16:] = stored["decoder.7.conv.weight"]
-    own = SmallDecoder.own_tensors({**wide, "encoder.0.weight": torch.zeros(1)}, small)
-    assert own.keys() == stored.keys()
-    assert all(torch.equal(own[name], stored[name]) for name in stored)
-
-
 def test_the_published_small_decoder_has_its_layers_where_ours_are() -> None:
     with torch.device("meta"):
         shapes = {name: tuple(t.shape) for name, t in SmallDecoder().state_dict().items()}
@@ -214,6 +171,19 @@ def test_the_published_small_decoder_has_its_layers_where_ours_are() -> None:
     assert shapes["decoder.7.conv.weight"] == (256, 256, 1, 1)
     assert shapes["decoder.13.conv.weight"] == (256, 128, 1, 1)
     assert shapes["decoder.22.weight"] == (3, 64, 3, 3)
+
+
+def test_of_the_published_small_decoder_only_the_decoder_is_taken() -> None:
+    assert own_name("decoder.1.weight") == "decoder.1.weight"
+    assert own_name("encoder.0.weight") is None
+
+
+def test_a_stream_that_begins_anew_is_a_new_one(vae: WanVae, small: SmallDecoder) -> None:
+    for decoder in (vae, small):
+        stream = decoder.open(2, 3)
+        before = decode(stream, latents())
+        restart(stream)
+        assert torch.equal(decode(stream, latents()), before)
 
 
 def test_pixels_are_rounded_and_what_lies_beyond_is_cut() -> None:

@@ -48,6 +48,13 @@ def decode(stream: FrameStream, latents: Tensor) -> Tensor:
     return first if latents.shape[1] == 1 else torch.cat((first, stream.later(latents[:, 1:])), 2)
 
 
+def restart(stream: FrameStream) -> None:
+    """Begin another stream in this one's memory."""
+    for kept in stream.tensors():
+        kept.zero_()
+    stream.begun = False
+
+
 def to_pixels(frames: Tensor) -> Tensor:
     """[1, 3, frames, height, width], -1 to 1 -> uint8 [frames, height, width, 3], rounded."""
     levels = (frames[0].float() * 127.5 + 127.5).clamp(0.0, 255.0).round()

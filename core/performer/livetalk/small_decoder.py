@@ -17,12 +17,10 @@ from torch import Tensor, nn
 from core.performer.diffusion.sizes import FRAMES_PER_LATENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 NAME = "Small decoder (TAEHV)"
-DESCRIPTION = (
-    "Several times faster and lighter than the model's own; skin, hair and teeth look a little softer."
-)
+DESCRIPTION = "Several times faster and lighter than the model's own; skin, hair and teeth look a little softer."
 """What a person is told who may choose it."""
 
 
@@ -73,7 +71,7 @@ class Squash(nn.Module):
 
 
 class SmallDecoder(nn.Module):
-    """The weights; parameter names are the published file's, of which only `decoder.` is used."""
+    """The weights; parameter names are those of the published file, whose encoder is of no use here."""
 
     def __init__(self, sizes: SmallSizes | None = None) -> None:
         super().__init__()
@@ -84,14 +82,6 @@ class SmallDecoder(nn.Module):
             steps += [nn.Upsample(scale_factor=2.0), Grow(width, grows), _conv(width, after, bias=False)]
         steps += [nn.ReLU(), _conv(sizes.widths[-1], 3)]
         self.decoder = nn.ModuleList(steps)
-
-    @staticmethod
-    def own_tensors(tensors: Mapping[str, Tensor], model: SmallDecoder) -> dict[str, Tensor]:
-        """The decoder's part of a published file. Where the file grows more frames than the model, its last are
-        taken."""
-        shapes = {name: tensor.shape[0] for name, tensor in model.state_dict().items()}
-        decoder = {name: tensor for name, tensor in tensors.items() if name.startswith("decoder.")}
-        return {name: tensor[-shapes.get(name, tensor.shape[0]) :] for name, tensor in decoder.items()}
 
     def open(self, height: int, width: int) -> SmallFrames:
         """A stream of frames that has not begun, from latents of that height and width."""
@@ -134,3 +124,8 @@ class SmallFrames:
 
 def _conv(channels: int, out_channels: int, *, bias: bool = True) -> nn.Conv2d:
     return nn.Conv2d(channels, out_channels, 3, padding=1, bias=bias)
+
+
+def own_name(published: str) -> str | None:
+    """The name here for a tensor of the published file; None for its encoder's."""
+    return published if published.startswith("decoder.") else None

@@ -241,13 +241,15 @@ class WanFrames:
 
 
 class _Zeros:
-    """Makes what a stream begins with."""
+    """Makes what a stream begins with; a pixel's channels lie side by side, as matrix hardware wants them."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self._device, self._dtype = device, dtype
 
     def __call__(self, channels: int, frames: int, height: int, width: int) -> Tensor:
-        return torch.zeros((1, channels, frames, height, width), dtype=self._dtype, device=self._device)
+        shape = (1, channels, frames, height, width)
+        place = torch.empty(shape, dtype=self._dtype, device=self._device, memory_format=torch.channels_last_3d)
+        return place.zero_()
 
 
 def _middle(width: int) -> tuple[nn.ModuleDict, tuple[ResidualBlock, ResidualBlock]]:

@@ -45,14 +45,16 @@ class CausalConv3d(nn.Conv3d):
 
 
 class ChannelNorm(nn.Module):
-    """Every pixel's channels brought to the length sqrt(channels), then weighted."""
+    """Every pixel's channels brought to the length sqrt(channels), then weighted; nothing stays nothing."""
 
     def __init__(self, channels: int, dimensions: int = 3) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.ones(channels, *[1] * dimensions))
+        self._eps = 1e-24 / channels
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.normalize(x, dim=1, eps=1e-12) * (self.gamma * self.gamma.shape[0] ** 0.5)
+        gamma = self.gamma.flatten()
+        return F.rms_norm(x.movedim(1, -1), gamma.shape, gamma, self._eps).movedim(-1, 1)
 
 
 class ResidualBlock(nn.Module):
@@ -149,7 +151,7 @@ class Upsample(nn.Module):
     def go_on(self, x: Tensor, past: tuple[Tensor, ...]) -> Tensor:
         if self.time_conv is not None:
             pairs = self.time_conv.go_on(x, past[0]).unflatten(1, (2, x.shape[1]))  # [b, earlier and later, c, t, h, w]
-            x = pairs.permute(0, 2, 3, 1, 4, 5).flatten(2, 3)
+            x = pairs.permute(0, 3, 1, 4, 5, 2).flatten(1, 2).movedim(-1, 1)
         return self._in_space(x)
 
     def _in_space(self, x: Tensor) -> Tensor:

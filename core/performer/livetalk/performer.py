@@ -1,0 +1,117 @@
+"""LiveTalkPerformer: a portrait comes to life as a stream of video that a diffusion model imagines, block by block."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from core.performer.livetalk.frames import to_pixels
+from core.performer.livetalk.picture import framed, refuse_too_small
+from core.performer.livetalk.pipeline import Imagined, Pipeline, in_words
+from core.performer.livetalk.prompts import SCENE, prompt_for
+from core.performer.protocol import UNSAID, LatentBlock, Said
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from core.media import Pixels, SpeechBlock
+    from core.performer.device import Device
+    from core.performer.livetalk.model import LiveTalkModel
+    from core.performer.protocol import Frames, Identity
+
+
+@dataclass(frozen=True, eq=False)
+class LiveTalkIdentity:
+    """A portrait as the video model sees it: its latent [channels, h, w], normalised, on the host."""
+
+    key: str
+    picture: Pixels
+    latent: npt.NDArray[np.float32]
+
+
+class LiveTalkPerformer:
+    """`prepare` from any thread; the rest from the renderer thread.
+
+    Args:
+        model: the weights, on `device`.
+        style: the manner that the prompt names; how much the head moves is the model's own choice.
+
+    Raises:
+        PerformerUnfit: the device has no room for it.
+    """
+
+    def __init__(self, model: LiveTalkModel, device: Device, style: str = "") -> None:
+        self._model, self._device = model, device
+        self.spec = model.spec.performer_spec(model.preset)
+        self.direct(style, 0.5)
+        self._pipeline = Pipeline(model, device)
+        self._pipeline.warm_up()
+
+    @torch.inference_mode()
+    def prepare(self, image: Pixels, said: Said = UNSAID) -> LiveTalkIdentity:
+        """The middle of the picture, and its latent. Where the face is makes no difference: `said` is not needed.
+
+        Raises:
+            PerformerError: the picture is too small.
+            PerformerUnfit: the device has no room to look at it.
+        """
+        refuse_too_small(image)
+        pixels = framed(image, self.spec.height, self.spec.width)
+        with in_words(self._model.preset):
+            latent = self._model.vae.encode(pixels[None].to(self._device.torch_device))[0].cpu().numpy()
+        key = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
+        return LiveTalkIdentity(key, to_pixels(pixels[None, :, None]).numpy()[0], latent)
+
+    def direct(self, style: str, motion_amount: float) -> None:
+        """The manner of performances that are opened from now on, as far as its prompt was encoded ahead."""
+        prompts = self._model.prompts
+        self._prompt = prompts.get(prompt_for(style), prompts[SCENE])
+
+    def open(self, identity: Identity, seed: int) -> LiveTalkPerformance:
+        """A new performance; the one before must be closed: they share the device's memory."""
+        if not isinstance(identity, LiveTalkIdentity):
+            raise TypeError(f"the LiveTalk performer made no {type(identity).__name__}")
+        self._pipeline.begin(identity.latent, self._prompt, seed)
+        return LiveTalkPerformance(self._pipeline)
+
+
+class LiveTalkPerformance:
+    """One portrait, imagined as it talks. Renderer thread only."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._imagined = 0
+        self._drawn = 0
+
+    @property
+    def next_frames(self) -> int:
+        return self._pipeline.model.spec.frames_of(self._imagined)
+
+    def imagine(self, block: SpeechBlock) -> LatentBlock:
+        """Queue the next block. For silence it is waited for: speech that comes meanwhile then finds a block that was
+        not drawn yet and can be taken back."""
+        imagined = self._pipeline.imagine(block.samples, block.ahead)
+        if block.turn is None:
+            imagined.made.reach()
+        self._imagined += 1
+        return LatentBlock(self._imagined - 1, imagined, block)
+
+    def draw(self, latents: LatentBlock) -> Frames:
+        """Frames of the block; blocks are drawn once, in the order they were imagined."""
+        assert latents.index == self._drawn, f"block {latents.index} drawn when {self._drawn} was due"
+        assert isinstance(latents.latents, Imagined)
+        self._drawn += 1
+        return self._pipeline.draw(latents.latents)
+
+    def rewind(self) -> None:
+        """Forget the block that was imagined and not drawn; nothing happens when there is none."""
+        if self._imagined > self._drawn:
+            self._pipeline.rewind()
+            self._imagined -= 1
+
+    def close(self) -> None:
+        """Its memory stays with the performer, for the next one."""

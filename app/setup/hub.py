@@ -130,17 +130,19 @@ def _ask(file: HubFile, stop: Stop) -> _Wanted:
         raise _refused(file, error) from error
     except httpx2.TransportError as error:
         raise _unreachable(error) from error
-    sha256 = told.etag if re.fullmatch(r"[0-9a-f]{64}", told.etag or "") else ""
+    etag = told.etag or ""
+    sha256 = etag if re.fullmatch(r"[0-9a-f]{64}", etag) else ""
     if file.sha256 and sha256 and sha256 != file.sha256:
         raise _another(file, f"{hub_name()} offers sha256 {sha256}, expected {file.sha256}")
-    if not (file.sha256 or sha256) or not told.size:
+    size = told.size or (file.size if file.sha256 else 0)
+    if not (file.sha256 or sha256) or not size:
         raise LiveTalkError(
             Problem.DOWNLOAD_FAILED,
             f"{hub_name()} does not say what {file.path} must be, so it could not be checked.",
             "Unset HF_ENDPOINT, or set it to a complete mirror of huggingface.co.",
-            detail=f"{file.repo}/{file.path}: etag {told.etag!r}, size {told.size}",
+            detail=f"{file.repo}/{file.path}: etag {etag!r}, size {told.size}",
         )
-    return _Wanted(told.size, file.sha256 or sha256 or "")
+    return _Wanted(size, file.sha256 or sha256)
 
 
 class _Part:

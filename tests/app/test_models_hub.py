@@ -60,6 +60,15 @@ def test_a_file_comes_whole_and_its_bytes_are_counted(server: Hub, tmp_path: Pat
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["model.bin"]
 
 
+def test_a_small_file_has_gits_hash_and_is_checked_by_the_pinned_one(server: Hub, tmp_path: Path) -> None:
+    server.trouble.small = True
+    fetch(tmp_path / "config.json")
+    assert (tmp_path / "config.json").read_bytes() == CONTENT
+    (tmp_path / "config.json").unlink()
+    server.files["some/repo", "deep/model.bin"] = bytes(len(CONTENT))
+    assert trouble(tmp_path / "config.json").problem is Problem.MODEL_DAMAGED
+
+
 def test_a_line_that_breaks_is_taken_up_where_it_broke(server: Hub, tmp_path: Path) -> None:
     server.trouble.cut_after = [100_000, 50_000]
     fetch(tmp_path / "model.bin")

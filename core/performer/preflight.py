@@ -96,6 +96,20 @@ def best_preset(computer: Computer, presets: Sequence[Preset]) -> Preset | None:
     return next((preset for preset in presets if computer.gpu_memory >= preset.memory_mb * _MB), None)
 
 
+def choose(computer: Computer, presets: Sequence[Preset]) -> Preset:
+    """The first of `presets`, best first, that can be loaded now.
+
+    Raises:
+        PerformerUnfit: none can (`GPU_UNSUITABLE`), and why.
+    """
+    for preset in presets:
+        if computer.usable and computer.gpu_free >= preset.memory_mb * _MB:
+            check(computer, preset)
+            return preset
+    check(computer, min(presets, key=lambda preset: preset.memory_mb))
+    raise AssertionError("a computer that no preset fits has passed the check")
+
+
 def check(computer: Computer, preset: Preset) -> None:
     """Compare what there is with what `preset` needs, before anything is loaded.
 

@@ -12,7 +12,7 @@ import torch
 
 from core.errors import PerformerUnfit, Problem
 from core.performer.livetalk.spec import FASTEST, LOW, PRESETS, QUALITY
-from core.performer.preflight import Computer, best_preset, check, drawable, look_at, needs
+from core.performer.preflight import Computer, best_preset, check, choose, drawable, look_at, needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +105,17 @@ def test_memory_that_others_hold_is_missed_before_anything_is_loaded() -> None:
     assert unfit.value.problem is Problem.GPU_UNSUITABLE
     assert unfit.value.title == "Only 7.5 GB of the GPU's memory are free; 11 GB are needed."
     check(busy, LOW)
+
+
+def test_the_best_preset_that_there_is_room_for_now_is_chosen() -> None:
+    assert choose(GOOD, PRESETS) is QUALITY
+    assert choose(replace(GOOD, gpu_free=int(7e9)), PRESETS) is LOW
+    with pytest.raises(PerformerUnfit) as full:
+        choose(replace(GOOD, gpu_free=int(2e9)), PRESETS)
+    assert full.value.title == "Only 2.0 GB of the GPU's memory are free; 6 GB are needed."
+    with pytest.raises(PerformerUnfit) as none:
+        choose(NOTHING, PRESETS)
+    assert none.value.title.endswith("this computer has none.")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this computer's own GPU would be found")

@@ -6,6 +6,7 @@ import logging
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,15 +107,25 @@ class Renderer:
 
     def run(self) -> None:
         """Load, take the stage, act until the track is closed."""
-        stage = self._set_up(self._make_performer)
+        make = self._make_performer
+        while make is not None:
+            make = self._act(make)
+
+    def _act(self, make: Callable[[], Performer]) -> Callable[[], Performer] | None:
+        """All that one performer does; where it cannot go on, what makes a lesser one, once its memory is free."""
+        stage = self._set_up(make)
         try:
             while True:
                 stage = self._rearranged(stage)
                 trouble = self._trouble(stage.performance)
-                if trouble is not None:
-                    stage = self._recovered(stage, trouble)
+                if trouble is None:
+                    continue
+                if self._is_lost(trouble):
+                    return self._lesser(stage.performer.spec, trouble)
+                self._emit(Failed.of(trouble))
+                stage = self._opened(stage, stage.identity)
         except Closed:
-            pass
+            return None
         finally:
             stage.performance.close()
 
@@ -235,7 +246,7 @@ class Renderer:
         except Closed:
             raise
         except LiveTalkError as error:
-            trouble, bug = error, None
+            trouble, bug = error.with_traceback(None), None  # which would hold the performer's memory
             log.warning("the performer stopped: %s %s", error, error.detail)
         except Exception as error:
             trouble, bug = _restarted(error), error
@@ -249,24 +260,17 @@ class Renderer:
         self._stand_in()
         return trouble
 
-    def _recovered(self, stage: _Stage, trouble: LiveTalkError) -> _Stage:
-        """The performance begun anew; where the performer itself is unfit, a lesser one in its place."""
-        lost = isinstance(trouble, PerformerUnfit) or self._failures >= _MOST_FAILURES
-        if lost and self._make_lesser is None:
+    def _is_lost(self, trouble: LiveTalkError) -> bool:
+        return isinstance(trouble, PerformerUnfit) or self._failures >= _MOST_FAILURES
+
+    def _lesser(self, spec: PerformerSpec, trouble: LiveTalkError) -> Callable[[], Performer]:
+        if self._make_lesser is None:
             raise trouble
         self._emit(Failed.of(trouble))
-        if not lost:
-            return self._opened(stage, stage.identity)
-        return self._replaced(stage)
-
-    def _replaced(self, stage: _Stage) -> _Stage:
-        make_lesser, spec = self._make_lesser, stage.performer.spec
-        assert make_lesser is not None, "nobody makes a lesser performer"
-        stage.performance.close()
         self._failures = 0
         self._fade = _NEW_FACE_FRAMES
         self.performer = Future()
-        return self._set_up(lambda: make_lesser(spec))
+        return partial(self._make_lesser, spec)
 
     def _stand_in(self) -> None:
         """Deliver what was being acted out over the last picture."""

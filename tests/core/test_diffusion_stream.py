@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 
@@ -13,6 +16,9 @@ from core.performer.diffusion.sizes import Sizes
 from core.performer.diffusion.streaming import BlockStream, conditioning
 from core.performer.diffusion.transformer import Condition, Transformer
 from core.performer.diffusion.window import Window
+
+if TYPE_CHECKING:
+    from core.performer.diffusion.streaming import Call
 
 SIZES = Sizes(
     dim=24,
@@ -128,19 +134,174 @@ def test_what_is_evicted_no_longer_matters_and_a_sink_always_does(model: Transfo
     assert not torch.equal(last(changed=4), whole)
 
 
-def test_a_long_stream_asks_from_the_same_place_for_ever(model: Transformer) -> None:
-    cache = cache_of(model, Window(3, 1, FRAMES))
-    for _ in range(3):
+@pytest.mark.parametrize("counts_itself", [True, False])
+def test_a_long_stream_asks_from_the_same_place_for_ever(model: Transformer, counts_itself: bool) -> None:
+    window = Window(3, 1, FRAMES, counts_itself=counts_itself)
+    cache = cache_of(model, window)
+    for _ in range(window.slots):
         cache.open_block()
     settled = cache.queries.cos.clone()
-    for _ in range(2000):
+    for _ in range(200):
         cache.open_block()
-    assert torch.equal(cache.queries.cos, settled)
+        assert torch.equal(cache.queries.cos, settled)
 
 
-@pytest.mark.parametrize("heard", [0, 1, 2, 3, 4, 5, 6])
-def test_a_rewound_block_leaves_no_trace(model: Transformer, heard: int) -> None:
+def test_two_thousand_latents_need_no_more_memory_than_a_hundred(model: Transformer) -> None:
+    stream = stream_of(model)
+    held: list[int] = []
+    for block in range(2000 // FRAMES):
+        latents = stream.imagine(sound(block))
+        if block in (50, 2000 // FRAMES - 1):
+            gc.collect()
+            storages = [one.untyped_storage() for one in gc.get_objects() if type(one) is torch.Tensor]
+            held.append(sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()))
+    assert held[1] == held[0]
+    assert latents.isfinite().all()
+    assert latents.std() < 10
+
+
+def test_the_paper_counts_two_finished_blocks_beside_its_sinks() -> None:
+    window = Window(blocks=5, sinks=3, block_frames=3, counts_itself=False)
+    assert [window.visible(block) for block in (4, 5, 6, 40)] == [
+        [0, 1, 2, 3, 4],
+        [0, 1, 2, 3, 4, 5],
+        [0, 1, 2, 4, 5, 6],
+        [0, 1, 2, 38, 39, 40],
+    ]
+    assert sorted(window.slot(seen) for seen in window.visible(40)) == [0, 1, 2, 3, 4, 5]
+
+
+WINDOWS = {
+    "release": Window(3, 1, FRAMES),
+    "paper": Window(3, 1, FRAMES, counts_itself=False),
+    "absolute": Window(3, 1, FRAMES, absolute=True),
+    "without sinks": Window(3, 0, FRAMES),
+}
+
+
+@pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS.keys())
+def test_a_cache_holds_what_its_window_sees_at_the_places_it_says(model: Transformer, window: Window) -> None:
+    cache, seen = cache_of(model, window), list[tuple[torch.Tensor, torch.Tensor]]()
+    for block in range(9):
+        seen.append(tuple(torch.randn(2, 1, FRAMES, SIZES.dim)))  # type: ignore[arg-type]  # two tensors
+        cache.open_block()
+        keys, values = cache.extend(0, *seen[block])
+        visible = window.visible(block)
+        by_slot = sorted(visible, key=window.slot)
+        places = {past: past if window.absolute else visible.index(past) for past in visible}
+        frames = [FRAMES * places[past] + frame for past in by_slot for frame in range(FRAMES)]
+        plain = torch.cat([seen[past][0] for past in by_slot], 1)
+        assert torch.equal(keys, model.rope(2, 2).rotation(frames).apply(plain, SIZES.heads))
+        assert torch.equal(values, torch.cat([seen[past][1] for past in by_slot], 1))
+
+
+def test_before_anything_leaves_places_in_the_window_are_those_in_the_stream(model: Transformer) -> None:
+    one, other = (stream_of(model, window=Window(3, 1, FRAMES, absolute=absolute)) for absolute in (True, False))
+    for block in range(3):
+        assert torch.equal(one.imagine(sound(block)), other.imagine(sound(block)))
+    for block in (3, 4):
+        assert not torch.equal(one.imagine(sound(block)), other.imagine(sound(block)))
+
+
+def test_remembering_leaves_the_same_keys_as_the_whole_pass(model: Transformer) -> None:
+    torch.manual_seed(6)
+    x, when = torch.randn(1, FRAMES, SIZES.in_channels, 2, 2), torch.zeros(1, FRAMES)
+    condition = Condition(model.text_keys(torch.randn(1, 3, 8)), model.audio_terms(sound(0)))
+    whole, short = (cache_of(model, Window(3, 1, FRAMES)) for _ in range(2))
+    for cache in (whole, short):
+        cache.open_block()
+    model(x, when, condition, whole)
+    model.remember(x, when, condition, short)
+    nothing = torch.zeros(1, FRAMES, SIZES.dim)
+    for cache in (whole, short):
+        cache.open_block()
+    for layer in range(SIZES.layers):
+        kept, also = whole.extend(layer, nothing, nothing), short.extend(layer, nothing, nothing)
+        assert torch.equal(kept[0], also[0])
+        assert torch.equal(kept[1], also[1])
+
+
+def test_another_prompt_counts_from_the_next_block_on(model: Transformer) -> None:
+    straight, changed = stream_of(model), stream_of(model)
+    other = torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(1))
+    for block in range(4):
+        assert torch.equal(straight.imagine(sound(block)), changed.imagine(sound(block)))
+    changed.prompt(other)
+    assert not torch.equal(straight.imagine(sound(4)), changed.imagine(sound(4)))
+
+
+def test_a_prompt_changed_over_a_rewound_block_is_the_one_that_counts(model: Transformer) -> None:
     straight, back = stream_of(model), stream_of(model)
+    other = torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(1))
+    for block in range(5):
+        straight.imagine(sound(block))
+        back.imagine(sound(block))
+    back.imagine(sound(99))
+    back.rewind()
+    for stream in (straight, back):
+        stream.prompt(other)
+    assert torch.equal(straight.imagine(sound(5)), back.imagine(sound(5)))
+
+
+def test_a_stream_begun_anew_is_a_new_stream(model: Transformer) -> None:
+    torch.manual_seed(9)
+    reference, text = torch.randn(1, 4, 2, 2), torch.randn(1, 3, 8)
+    fresh, again = BlockStream(model, Window(3, 1, FRAMES), SCHEDULE, reference, text, 6), stream_of(model)
+    for block in range(5):
+        again.imagine(sound(block))
+    again.restart(reference, text, 6)
+    for block in range(5):
+        assert torch.equal(fresh.imagine(sound(block)), again.imagine(sound(block)))
+
+
+def test_latents_are_there_before_they_are_remembered(model: Transformer) -> None:
+    whole, halves = stream_of(model), stream_of(model)
+    for block in range(5):
+        latents = halves.make(sound(block))
+        kept = latents.clone()
+        halves.remember()
+        assert torch.equal(latents, kept)
+        assert torch.equal(latents, whole.imagine(sound(block)))
+
+
+def test_calls_become_steady_when_the_window_is_full_and_get_the_same_shapes(model: Transformer) -> None:
+    shapes: list[list[torch.Size]] = []
+
+    def steady(call: Call) -> Call:
+        seen: list[torch.Size] = []
+        shapes.append(seen)
+
+        def noted(*inputs: torch.Tensor) -> torch.Tensor:
+            seen.extend(given.shape for given in inputs)
+            return call(*inputs)
+
+        return noted
+
+    torch.manual_seed(4)
+    reference, text = torch.randn(1, 4, 2, 2), torch.randn(1, 3, 8)
+    fast = BlockStream(model, Window(3, 1, FRAMES), SCHEDULE, reference, text, 5, steady=steady)
+    plain = stream_of(model)
+    for block in range(6):
+        assert torch.equal(fast.imagine(sound(block)), plain.imagine(sound(block)))
+        assert bool(shapes[0]) == (block >= 2)
+    assert all(len(set(seen)) == 2 for seen in shapes), "two inputs, each always of one shape"
+
+
+def test_a_past_in_eight_bits_is_nearly_the_same_past(model: Transformer) -> None:
+    torch.manual_seed(4)
+    reference, text = torch.randn(1, 4, 2, 2), torch.randn(1, 3, 8)
+    small = BlockStream(model, Window(3, 1, FRAMES), SCHEDULE, reference, text, 5, fp8_cache=True)
+    plain = stream_of(model)
+    for block in range(8):
+        whole, rounded = plain.imagine(sound(block)), small.imagine(sound(block))
+        assert not torch.equal(whole, rounded)
+        assert (whole - rounded).abs().max() < 0.05 * whole.std()
+
+
+@pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS.keys())
+@pytest.mark.parametrize("heard", [0, 1, 2, 3, 4, 5, 6])
+def test_a_rewound_block_leaves_no_trace(model: Transformer, heard: int, window: Window) -> None:
+    straight, back = stream_of(model, window=window), stream_of(model, window=window)
     for block in range(heard):
         straight.imagine(sound(block))
         back.imagine(sound(block))

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from app.card import label
@@ -48,7 +48,7 @@ class FaceChoice(Sheet):
         self.picture = FacePicture(path, boxes)
         self.picture.chosen.connect(self._choose)
         inside.addWidget(self.picture, 1)
-        self.picture.frames[0].setFocus(Qt.FocusReason.OtherFocusReason)
+        self.picture.setFocus(Qt.FocusReason.OtherFocusReason)  # the first frame takes it once there is a picture
 
     def _choose(self, face: int) -> None:
         self.chosen.emit(face)
@@ -66,9 +66,17 @@ class FacePicture(ShownPicture):
         self.frames = [FaceFrame(index, len(self._boxes), self) for index in range(len(self._boxes))]
         for index, frame in enumerate(self.frames):
             frame.clicked.connect(partial(self.chosen.emit, index))
+            frame.hide()
+
+    def show_picture(self, picture: QImage) -> None:
+        super().show_picture(picture)
+        self.frames[0].setFocus(Qt.FocusReason.OtherFocusReason)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Keys that the frames leave to it."""
+        if self.picture.isNull():
+            super().keyPressEvent(event)
+            return
         key = Qt.Key(event.key())
         current = next((index for index, frame in enumerate(self.frames) if frame.hasFocus()), 0)
         if key in _FORWARD or key in _BACK:

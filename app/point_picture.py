@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton
 
 from app.shown_picture import ShownPicture
@@ -125,8 +125,8 @@ class PointPicture(ShownPicture):
             handle.tell(index < len(self._points), self.at(index), self.picture.size().toTuple())
         self.update()
 
-    def show_picture(self, picture: object) -> None:
-        super().show_picture(picture)  # pyright: ignore[reportArgumentType] - an image, from a pool thread
+    def show_picture(self, picture: QImage) -> None:
+        super().show_picture(picture)
         self._expect()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

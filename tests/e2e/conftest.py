@@ -19,7 +19,9 @@ import core.parts
 from app.bridge import bridge
 from app.main import Program
 from app.theme import Theme
+from core.events import AvatarChanged
 from core.settings import Settings, changed, save, settings_path
+from tests.e2e.case import Case
 from tests.fakes import Events, PaintingPerformer, ScriptedDialogue
 from tests.soundserver import RATE, sound_server, sound_server_available
 
@@ -194,3 +196,10 @@ def running(
     qtbot.waitUntil(lambda: bool(quits), timeout=30_000)
     program.finish()
     program.deleteLater()
+
+
+@pytest.fixture
+def case(running: Running) -> Case:
+    """The program with a living picture."""
+    running.until_event(AvatarChanged)
+    return Case(running)

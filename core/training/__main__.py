@@ -1,6 +1,20 @@
-"""`python -m core.training`."""
+"""`python -m core.training RECIPE`: the recipe says whose it is."""
 
-from core.training.run import main
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+from core.training import run, video
+
+
+def main(arguments: list[str]) -> None:
+    """Hand over to the recipe's own command."""
+    recipe = next((Path(argument) for argument in arguments if argument.endswith(".toml")), None)
+    of_video = recipe is not None and tomllib.loads(recipe.read_text("utf-8")).get("model") == "livetalk"
+    (video if of_video else run).main(arguments)
+
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -47,6 +47,7 @@ class Distillation:
         generator: the causal student.
         critic: looks both ways; learns what the generator makes.
         teacher: looks both ways; frozen.
+        half: the past of a roll-out is kept in bfloat16.
     """
 
     def __init__(
@@ -58,22 +59,22 @@ class Distillation:
         schedule: Schedule,
         recipe: DistilRecipe,
         crew: Crew,
+        *,
+        half: bool = False,
     ) -> None:
         self.generator, self.critic, self.teacher = generator, critic, teacher.requires_grad_(False)
         self._window, self._schedule, self._recipe = window, schedule, recipe
         self._table, self._crew = NoiseTable(recipe.shift), crew
+        self._past = torch.bfloat16 if half else None
 
     def generator_loss(self, scene: Scene, noise: torch.Generator) -> Tensor:
         """On clips that the generator makes now; every block leaves at the same step, drawn evenly."""
-        exit_step = int(torch.randint(len(self._schedule.sigmas), (1,), generator=noise))
-        made = roll_out(
-            self.generator, self._window, self._schedule, scene, self._draw(scene, noise), exit_step=exit_step
-        )
+        made = self._made(scene, noise)
         away = direction(
             made.detach(),
             scene.reference,
             self._draw(scene, noise)(tuple(made.shape)),
-            self._moments(len(made), noise),
+            self._moments(scene, noise),
             fake=self._score(self.critic, scene),
             real=self._guided(scene),
             table=self._table,
@@ -82,18 +83,27 @@ class Distillation:
 
     def critic_loss(self, scene: Scene, noise: torch.Generator) -> Tensor:
         """On clips that the generator makes now, from which nothing flows back to it."""
-        exit_step = int(torch.randint(len(self._schedule.sigmas), (1,), generator=noise))
         with torch.no_grad():
-            made = roll_out(
-                self.generator, self._window, self._schedule, scene, self._draw(scene, noise), exit_step=exit_step
-            )
+            made = self._made(scene, noise)
         return critic_loss(
             made,
             scene.reference,
             self._draw(scene, noise)(tuple(made.shape)),
-            self._moments(len(made), noise),
+            self._moments(scene, noise),
             fake=self._score(self.critic, scene),
             table=self._table,
+        )
+
+    def _made(self, scene: Scene, noise: torch.Generator) -> Tensor:
+        exit_step = int(torch.randint(len(self._schedule.sigmas), (1,), generator=noise))
+        return roll_out(
+            self.generator,
+            self._window,
+            self._schedule,
+            scene,
+            self._draw(scene, noise),
+            exit_step=exit_step,
+            past=self._past,
         )
 
     def _draw(self, scene: Scene, noise: torch.Generator) -> Callable[[tuple[int, ...]], Tensor]:
@@ -106,9 +116,10 @@ class Distillation:
 
         return draw
 
-    def _moments(self, clips: int, noise: torch.Generator) -> Tensor:
+    def _moments(self, scene: Scene, noise: torch.Generator) -> Tensor:
         """A timestep for each clip of the share."""
-        return self._table.draw(clips * self._crew.size, noise).chunk(self._crew.size)[self._crew.rank]
+        whole = self._table.draw(len(scene.reference) * self._crew.size, noise)
+        return whole.chunk(self._crew.size)[self._crew.rank].to(scene.reference.device)
 
     def _guided(self, scene: Scene) -> Score:
         return self._recipe.guidance.apply(

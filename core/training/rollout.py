@@ -34,6 +34,7 @@ def roll_out(
     draw: Callable[[tuple[int, ...]], Tensor],
     *,
     exit_step: int | None = None,
+    past: torch.dtype | None = None,
 ) -> Tensor:
     """Clips of as many blocks as the scene's sound lasts, [batch, frames, channels, h, w].
 
@@ -41,6 +42,7 @@ def roll_out(
         draw: fresh Gaussian noise of a shape; asked in the order in which the product draws it.
         exit_step: every block ends after this step, which alone lets the gradient through; None runs them all, and
             gradients are whatever the caller's context says.
+        past: numbers that the past is kept in; the reference's when it is None.
     """
     batch, channels, height, width = scene.reference.shape
     frames = window.block_frames
@@ -51,7 +53,7 @@ def roll_out(
         heads=model.sizes.heads,
         width=model.sizes.dim,
         batch=batch,
-        dtype=scene.reference.dtype,
+        dtype=past or scene.reference.dtype,
         device=scene.reference.device,
     )
     text = model.text_keys(scene.text)

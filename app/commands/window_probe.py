@@ -156,7 +156,6 @@ class _Measuring(_Probe):
     def __init__(self, view: str) -> None:
         super().__init__(view)
         self._gaps = Gaps(self)
-        self._gaps.begin()
         self._repaint = QTimer(self, interval=_REPAINT_MS)
         self._began = 0.0
         self._worked = 0.0
@@ -165,6 +164,7 @@ class _Measuring(_Probe):
     def _find_window(self) -> None:
         super()._find_window()
         self._repaint.timeout.connect(self.window.update)
+        self._gaps.begin()
 
     def _living(self) -> None:
         super()._living()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import tomllib
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from core.errors import LiveTalkError, PerformerError, Problem
 from core.media import MediaFormat
@@ -24,8 +27,10 @@ if TYPE_CHECKING:
     from core.dialogue.recognizer import Recognizer
     from core.hearing import Listener
     from core.media import AudioChunk, Pixels
-    from core.performer.protocol import Performer
+    from core.performer.protocol import Performer, PerformerSpec
     from core.settings import AvatarSettings, Settings
+
+log = logging.getLogger(__name__)
 
 
 def product_parts(key_of: KeyOf = lambda _, __: "", device: Callable[[Settings], SoundDevice] | None = None) -> Parts:
@@ -36,6 +41,7 @@ def product_parts(key_of: KeyOf = lambda _, __: "", device: Callable[[Settings],
     transcribe = _Transcriber(models_folder() / "moonshine")
     return Parts(
         performer=lambda settings: make_performer(settings.avatar),
+        lesser=lambda settings, spec: make_lesser(settings.avatar, spec),
         picture=portrait,
         portrait_name=portrait_name,
         dialogue=lambda settings, portrait_key: _dialogue(settings, portrait_key, key_of, transcribe),
@@ -100,17 +106,21 @@ def make_performer(avatar: AvatarSettings) -> Performer:
     """The performer with this name, loaded. Call on the thread that will run it.
 
     Raises:
-        PerformerError: its models are missing or damaged, or there is no performer of that name.
+        PerformerError: its models are missing or damaged, there is no performer of that name, or it cannot run here.
     """
-    if avatar.performer != "portrait":
+    if avatar.performer not in ("portrait", "livetalk"):
         raise PerformerError(
             Problem.MODEL_MISSING,
             f'There is no performer called "{avatar.performer}" here.',
-            'Use "portrait", the one that is built in.',
+            'Use "portrait", the one that is built in, or "livetalk".',
         )
     from core.performer.libraries import load_libraries
 
     load_libraries()
+    if avatar.performer == "livetalk":
+        from core.performer.livetalk.opening import open_performer
+
+        return open_performer(avatar.weights, avatar.style)
     from core.performer.portrait.performer import PortraitPerformer
 
     return PortraitPerformer(
@@ -119,6 +129,29 @@ def make_performer(avatar: AvatarSettings) -> Performer:
         style=avatar.style,
         motion_amount=avatar.motion_amount,
     )
+
+
+def make_lesser(avatar: AvatarSettings, spec: PerformerSpec | None) -> Performer:
+    """One that needs less than the performer of `spec`: a smaller preset of the same, else the portrait; at once the
+    portrait where none could be loaded.
+
+    Raises:
+        PerformerError: the portrait cannot be loaded either, or it was the portrait that failed.
+    """
+    if avatar.performer == "portrait" or (spec is not None and spec.name == "portrait"):
+        raise PerformerError(
+            Problem.PICTURE_RESTARTED, "The picture stopped and does not come back.", "Start the conversation anew."
+        )
+    portrait_instead = msgspec.structs.replace(avatar, performer="portrait")
+    if spec is None:
+        return make_performer(portrait_instead)
+    from core.performer.livetalk.opening import open_performer
+
+    try:
+        return open_performer(avatar.weights, avatar.style, below_mb=spec.memory_mb)
+    except PerformerError as error:
+        log.warning("no smaller preset: %s %s", error, error.detail)
+        return make_performer(portrait_instead)
 
 
 def _dialogue(settings: Settings, portrait_key: str, key_of: KeyOf, transcribe: _Transcriber) -> Dialogue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -43,8 +44,10 @@ if TYPE_CHECKING:
     from core.events import Emit
     from core.hearing import Listener
     from core.media import FrameBlock, MediaFormat, Pixels, TimedFrame, Turn
-    from core.performer.protocol import Identity, Performer, Said
+    from core.performer.protocol import Identity, Performer, PerformerSpec, Said
     from core.scribe import Transcribe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,9 @@ class Parts:
     vad: Callable[[], Listener]
     transcribe: Transcribe
     """The person's words while they speak; called on the thread "scribe"."""
+    lesser: Callable[[Settings, PerformerSpec | None], Performer] | None = None
+    """What acts in place of the chosen performer when it cannot be loaded (None), or that of the spec cannot go on;
+    called on the renderer's thread."""
     now: Callable[[], float] = time.perf_counter
     today: Callable[[], datetime] = datetime.now
 
@@ -115,7 +121,15 @@ class Session:
         self.player = Player(self.media, self.clock)
         self.track = SpeechTrack(self.media.sample_rate, lambda: self.player.stock)
         self.player.moved = self.track.wake
-        self.renderer = Renderer(self._load_performer, self._first_identity, self.track, self._deliver, emit, parts.now)
+        self.renderer = Renderer(
+            self._load_performer,
+            self._first_identity,
+            self.track,
+            self._deliver,
+            emit,
+            parts.now,
+            make_lesser=self._load_lesser,
+        )
         self._casting = Casting(self._recast, emit)
         with ExitStack() as stack:
             device = parts.device(settings)
@@ -339,15 +353,26 @@ class Session:
         return companion
 
     def _load_performer(self) -> Performer:
-        """The chosen performer; when it cannot be loaded the person is told, and the portrait stays still."""
+        """The chosen performer; when it cannot be loaded the person is told, and another takes its place."""
         try:
             performer = self._parts.performer(self._settings)
         except LiveTalkError as error:
             self._emit(Failed.of(error))
-            return StillPerformer(self.media)
+            return self._load_lesser(None)
         spec = performer.spec
         assert (spec.fps, spec.sample_rate) == (self.media.fps, self.media.sample_rate), f"{spec.name}: {self.media}"
         return performer
+
+    def _load_lesser(self, spec: PerformerSpec | None) -> Performer:
+        """In place of the performer of `spec`, or of one that was not even loaded; the portrait stays still where
+        nothing else can act."""
+        if self._parts.lesser is None:
+            return StillPerformer(self.media)
+        try:
+            return self._parts.lesser(self._settings, spec)
+        except LiveTalkError as error:
+            log.warning("no other performer: %s %s", error, error.detail)
+            return StillPerformer(self.media)
 
     def _first_identity(self, performer: Performer) -> Identity:
         """The chosen portrait; when it cannot serve (any more), the person is told and the default one appears."""

@@ -1,0 +1,74 @@
+"""From a folder to a performer that runs: which model lies there, which preset fits this computer, and loading it."""
+
+from __future__ import annotations
+
+import gc
+import json
+from pathlib import Path
+
+import msgspec
+
+from core.errors import PerformerError, Problem
+from core.performer.device import choose_device
+from core.performer.livetalk.files import find, own_folder
+from core.performer.livetalk.model import load_model
+from core.performer.livetalk.performer import LiveTalkPerformer
+from core.performer.livetalk.pipeline import in_words
+from core.performer.livetalk.spec import LIVETALK_1_3B, PRESETS, LiveTalkSpec, ModelFiles
+from core.performer.preflight import choose, drawable, look_at
+from core.settings import data_folder
+
+SPEC = "spec.json"
+"""Beside weights of another size than the released one: its spec, and nothing else. Their files have fixed names."""
+
+
+def open_performer(weights: str, style: str = "", below_mb: int | None = None) -> LiveTalkPerformer:
+    """The performer whose files lie in the folder `weights`, or where fetched files lie; call on the renderer thread.
+
+    The best preset that fits is taken: of those that need less than `below_mb`, where that is given.
+
+    Raises:
+        PerformerError: files are missing, damaged or another model's.
+        PerformerUnfit: no preset fits this computer.
+    """
+    gc.collect()  # what a performer before this one held
+    spec, files = _files(weights)
+    presets = [preset for preset in PRESETS if below_mb is None or preset.memory_mb < below_mb]
+    presets = drawable(presets, small_decoder=files.small_decoder is not None)
+    if not presets:
+        raise PerformerError(
+            Problem.GPU_UNSUITABLE,
+            "No preset of LiveTalk 1.3B needs less memory.",
+            "Close other programs that use the GPU, or choose Portrait, which needs none.",
+        )
+    preset = choose(look_at(own_folder()), presets) if spec is LIVETALK_1_3B else presets[0]
+    with in_words(preset):
+        device = choose_device()
+        device.release()
+        model = load_model(spec, files, preset, device, data_folder() / "prompts", style)
+        return LiveTalkPerformer(model, device, style)
+
+
+def _files(weights: str) -> tuple[LiveTalkSpec, ModelFiles]:
+    """Which model, and its files: what the spec beside them says, else the released one."""
+    folder = Path(weights) if weights else None
+    if folder is None or not (folder / SPEC).is_file():
+        return LIVETALK_1_3B, find(weights).files()
+    try:
+        spec = msgspec.convert(json.loads((folder / SPEC).read_text("utf-8")), LiveTalkSpec)
+    except (ValueError, msgspec.ValidationError) as broken:
+        raise PerformerError(
+            Problem.MODEL_DAMAGED,
+            f"The description “{SPEC}” of the model in {folder} cannot be read.",
+            "It tells the sizes of a model other than the released one; write it anew, or take it away.",
+            detail=str(broken),
+        ) from broken
+    small = folder / "small_decoder.safetensors"
+    return spec, ModelFiles(
+        transformer=folder / "transformer.safetensors",
+        vae=folder / "vae.safetensors",
+        audio=folder / "audio.safetensors",
+        text=folder / "text.safetensors",
+        tokenizer=folder / "tokenizer",
+        small_decoder=small if small.is_file() else None,
+    )

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.errors import NoFace, PerformerError, Problem, SeveralFaces
+from core.performer.portrait.covered import eyes_show, mouth_shows
 from core.performer.portrait.drawn import laid_on_drawing
 from core.performer.portrait.five_points import landmarks_from, like_a_face
 from core.performer.portrait.imaging import continued, grey, resized
@@ -130,6 +131,8 @@ def _prepared(image: Pixels, traced: Floats, *, drawn: bool = False) -> Portrait
     pose = fit_pose(traced)
     if drawn:
         traced = laid_on_drawing(picture, traced, pose.scale)
+    else:
+        _refuse_covered(picture, traced, pose.scale)
     landmarks = with_seam(picture, traced, pose.scale, closed=drawn)
     gap = float(max(0.0, _lip_gap(landmarks) / pose.scale))
     return PortraitIdentity(
@@ -202,6 +205,13 @@ def _refuse_unsure(image: Pixels, face: Face) -> None:
         raise _refused("the face can't be made out.", "Use a picture from the front, eyes and mouth uncovered.")
     if _sharpness(image, face) < MIN_SHARPNESS:
         raise _refused("it is too blurred.", "Use a sharper picture.")
+
+
+def _refuse_covered(picture: Pixels, landmarks: Floats, face_height: float) -> None:
+    if not mouth_shows(picture, landmarks, face_height):
+        raise _refused("the mouth is covered.", "Use a picture in which the whole face is seen.")
+    if not eyes_show(picture, landmarks):
+        raise _refused("the eyes are covered.", "Use a picture in which the whole face is seen.")
 
 
 def _refused(reason: str, advice: str) -> PerformerError:

@@ -93,7 +93,7 @@ class Pipeline:
         nobody = torch.zeros(
             (1, spec.transformer.latent_channels, *plane), dtype=device.dtype, device=device.torch_device
         )
-        with in_words(preset), torch.inference_mode():
+        with in_words(preset):
             self._blocks = BlockStream(
                 model.transformer,
                 spec.window,
@@ -129,6 +129,7 @@ class Pipeline:
             self._blocks.remember()
         return Imagined(latents, made)
 
+    @torch.inference_mode()
     def rewind(self) -> None:
         """Forget the block imagined last; once for each block."""
         with self._device.stream("imagine"):

@@ -79,8 +79,9 @@ class ChatTransport:
 
     async def apologise(self, words: str, delivery: Delivery) -> None:
         """Say something that the endpoint did not, where there is a voice for it."""
-        if self._speech.can_speak:
-            await self._say(words, delivery)
+        async for sound in self._speech.say(words):
+            await delivery.together(words, sound)
+            words = ""
 
     async def write_down(self, server: Server, speech: AudioChunk) -> str:
         """The words of `speech` as the model hears them, empty when there are none.
@@ -151,4 +152,7 @@ class ChatTransport:
 
 
 def _failed(hearing: asyncio.Task[str]) -> bool:
-    return hearing.done() and (hearing.cancelled() or hearing.exception() is not None)
+    """Whether it gave no words, or will give none because the turn that waited for it was cancelled."""
+    if not hearing.done():
+        return hearing.cancelling() > 0
+    return hearing.cancelled() or hearing.exception() is not None

@@ -12,8 +12,6 @@ from core.dialogue.client import Patience
 from core.dialogue.endpoint import Endpoint
 from core.dialogue.omni import OmniDialogue
 from core.dialogue.protocol import Message, Verdict
-from core.dialogue.services import Local, Services
-from core.dialogue.verdicts import Verdicts
 from core.errors import LiveTalkError, ServerError
 from core.media import AudioChunk, Turn
 from tests.core.omni_server import (
@@ -35,6 +33,8 @@ from tests.core.omni_server import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from core.dialogue.services import Local, Services
+    from core.dialogue.verdicts import Verdicts
     from core.media import Samples
 
 PCM = tone(0.5)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import nn
 
 from core.errors import PerformerError, Problem
 from core.performer.diffusion.attention import choose_kernel
 from core.performer.diffusion.linears import fuse, to_fp8
 from core.performer.diffusion.transformer import Transformer
-from core.performer.livetalk.fingerprint import RELEASED, damaged, fingerprint, is_safetensors, open_pickle, shapes_of
+from core.performer.livetalk.fingerprint import (
+    RELEASED,
+    UNREADABLE,
+    damaged,
+    fingerprint,
+    is_safetensors,
+    open_pickle,
+    shapes_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +122,7 @@ def _tensors(file: Path, device: torch.device) -> Callable[[str], torch.Tensor]:
         if is_safetensors(file):
             return safe_open(file, framework="pt", device=str(device)).get_tensor
         return open_pickle(file, torch.device("cpu")).__getitem__
-    except (SafetensorError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as broken:
+    except UNREADABLE as broken:
         raise damaged(file, str(broken)) from broken
 
 

@@ -13,6 +13,7 @@ import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError
 
 from core.errors import PerformerError, Problem
 from core.performer.diffusion.transformer import Transformer
@@ -38,6 +39,8 @@ RELEASED = {
 }
 """What is published, by fingerprint. LiveTalk 1.3B and the merged OmniAvatar 1.3B share one."""
 
+UNREADABLE = (ValueError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError)
+"""What reading a broken file of tensors may raise."""
 _LONGEST_HEADER = 100_000_000
 """Bytes; the limit of the safetensors format."""
 
@@ -96,7 +99,7 @@ def shapes_of(file: Path) -> Shapes:
             "Fetch it with “livetalk models fetch livetalk-1.3b”, or choose the folder that holds it.",
             detail=str(missing),
         ) from missing
-    except (ValueError, RuntimeError, EOFError, pickle.UnpicklingError, OSError, struct.error) as broken:
+    except (*UNREADABLE, OSError, struct.error) as broken:
         raise damaged(file, f"{type(broken).__name__}: {broken}") from broken
 
 
@@ -140,7 +143,7 @@ def open_pickle(file: Path, device: torch.device) -> dict[str, torch.Tensor]:
 
     Raises:
         ValueError: it holds something else.
-        RuntimeError, EOFError, pickle.UnpicklingError: it cannot be read.
+        UNREADABLE: it cannot be read.
     """
     held: object = torch.load(file, map_location=device, weights_only=True, mmap=True)
     if not isinstance(held, dict) or not all(isinstance(value, torch.Tensor) for value in held.values()):

@@ -1,0 +1,156 @@
+"""What LiveTalk reads: transformers' UMT5 by the released names, run once for each prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from core.errors import PerformerError
+from core.performer.livetalk.spec import TINY
+from core.performer.livetalk.text_encoder import (
+    PromptCache,
+    cleaned,
+    open_umt5,
+    own_names,
+    padded,
+    weights_key,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformers import UMT5EncoderModel
+
+    from core.performer.livetalk.text_encoder import Umt5
+
+SIZES = TINY.text
+CPU = torch.device("cpu")
+PROMPT = "a calm face that talks"
+
+
+@pytest.fixture(scope="module")
+def theirs() -> UMT5EncoderModel:
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    torch.manual_seed(0)
+    config = UMT5Config(
+        vocab_size=SIZES.vocabulary,
+        d_model=SIZES.dim,
+        d_kv=SIZES.attention_dim // SIZES.heads,
+        d_ff=SIZES.ffn_dim,
+        num_layers=SIZES.layers,
+        num_heads=SIZES.heads,
+        feed_forward_proj="gated-gelu",
+    )
+    model = UMT5EncoderModel(config).requires_grad_(False).eval()
+    for parameter in model.parameters():
+        parameter += 0.05 * torch.randn_like(parameter)
+    return model
+
+
+@pytest.fixture
+def files(tmp_path: Path, theirs: UMT5EncoderModel) -> tuple[Path, Path]:
+    """Weights as published, and a tokenizer that knows ten words."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.processors import TemplateProcessing
+
+    held = theirs.state_dict()
+    released = {name: held[own].clone() for name, own in own_names(SIZES.layers).items()}
+    torch.save(released, tmp_path / "umt5.pth")
+    words = ["<pad>", "</s>", "<unk>", *PROMPT.split()]
+    tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    (tmp_path / "umt5").mkdir()
+    tokenizer.save(str(tmp_path / "umt5" / "tokenizer.json"))
+    return tmp_path / "umt5.pth", tmp_path / "umt5"
+
+
+def opened(files: tuple[Path, Path]) -> Umt5:
+    return open_umt5(*files, SIZES, device=CPU, dtype=torch.float32)
+
+
+def test_rows_are_those_of_transformers_and_padding_is_nothing(
+    files: tuple[Path, Path], theirs: UMT5EncoderModel
+) -> None:
+    rows = opened(files)(PROMPT)
+    ids = torch.tensor([padded([3, 4, 5, 6, 7, 1], SIZES.rows)])
+    wanted = theirs(input_ids=ids, attention_mask=(ids != 0).long()).last_hidden_state[0]
+    assert rows.shape == (SIZES.rows, SIZES.dim)
+    assert (rows[:6] - wanted[:6]).abs().max() < 1e-5
+    assert rows[6:].abs().max() == 0
+
+
+def test_a_long_prompt_is_cut_and_still_ends(files: tuple[Path, Path]) -> None:
+    encoder = opened(files)
+    rows = encoder(" ".join([PROMPT] * 9))
+    assert rows.abs().amax(1).gt(0).all()
+    assert encoder.tokenizer.encode(" ".join([PROMPT] * 9)).ids[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("  two\n\n words\t", "two words"),
+        ("Keep CASE", "Keep CASE"),
+        ("a &amp;amp; b", "a & b"),
+        ("cafÃ©", "café"),
+    ],
+)
+def test_a_prompt_is_cleaned_as_in_training(written: str, read: str) -> None:
+    assert cleaned(written) == read
+
+
+def test_a_prompt_is_encoded_once_and_then_the_encoder_is_not_opened(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    opened_times: list[int] = []
+
+    def open_it() -> Umt5:
+        opened_times.append(1)
+        return opened(files)
+
+    cache = PromptCache(tmp_path / "prompts", SIZES, weights_key(files[0]))
+    assert cache.load(PROMPT) is None
+    cache.encode([PROMPT, "talks"], open_it)
+    cache.encode([f"  {PROMPT} ", "talks"], open_it)
+    assert len(opened_times) == 1
+    rows = PromptCache(tmp_path / "prompts", SIZES, weights_key(files[0])).load(PROMPT)
+    assert rows is not None
+    assert torch.equal(rows[0], opened(files)(PROMPT))
+
+
+def test_rows_of_other_weights_never_serve(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    cache = PromptCache(tmp_path / "prompts", SIZES, weights_key(files[0]))
+    cache.encode([PROMPT], lambda: opened(files))
+    held = torch.load(files[0], weights_only=True)
+    held["norm.weight"] += 1
+    torch.save(held, tmp_path / "other.pth")
+    assert weights_key(tmp_path / "other.pth") != weights_key(files[0])
+    assert PromptCache(tmp_path / "prompts", SIZES, weights_key(tmp_path / "other.pth")).load(PROMPT) is None
+
+
+def test_a_broken_file_of_rows_is_made_again(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    cache = PromptCache(tmp_path / "prompts", SIZES, "key")
+    cache.encode([PROMPT], lambda: opened(files))
+    cache.file(PROMPT).write_bytes(cache.file(PROMPT).read_bytes()[:40])
+    assert cache.load(PROMPT) is None
+    cache.encode([PROMPT], lambda: opened(files))
+    assert cache.load(PROMPT) is not None
+
+
+def test_a_missing_tokenizer_is_told(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    with pytest.raises(PerformerError, match="tokenizer"):
+        open_umt5(files[0], tmp_path, SIZES, device=CPU, dtype=torch.float32)
+
+
+def test_an_encoder_that_lacks_a_tensor_is_told_by_its_name(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    held = torch.load(files[0], weights_only=True)
+    del held["blocks.1.ffn.fc2.weight"]
+    save_file(held, tmp_path / "short.safetensors")
+    with pytest.raises(PerformerError, match="not the UMT5-XXL text encoder") as raised:
+        open_umt5(tmp_path / "short.safetensors", files[1], SIZES, device=CPU, dtype=torch.float32)
+    assert "encoder.block.1.layer.1.DenseReluDense.wo.weight" in raised.value.detail

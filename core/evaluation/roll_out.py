@@ -66,7 +66,7 @@ def look(actor: Actor, title: str, acts: list[Acted], people: People) -> Look:
     lengths = np.concatenate([act.blinks() for act in acts])
     minutes = sum(act.seconds for act in acts) / 60
     resting = talk(people, acts[0].seconds)[1]
-    face_drift, head_drift = _drift(actor, acts, resting)
+    face_drift, head_drift = drift(actor, acts, resting)
     figures = [
         Figure(
             f"{angle}, spread in 10 s",
@@ -125,13 +125,18 @@ def slow_share(angles: Floats) -> float:
     return float(power[hz < 1].sum() / power.sum())
 
 
+def spread_of(act: Acted) -> Floats:
+    """Yaw, pitch and roll, degrees: the median over windows of the spread in each."""
+    return np.median(_windows(act.angles), axis=0)
+
+
 def _windows(angles: Floats) -> Floats:
     """Standard deviation in windows that overlap by half, [windows, 3]."""
     size = int(WINDOW_S * FPS)
     return np.array([angles[s : s + size].std(0) for s in range(0, len(angles) - size + 1, size // 2)])
 
 
-def _drift(actor: Actor, acts: list[Acted], resting: Bools) -> tuple[float, float]:
+def drift(actor: Actor, acts: list[Acted], resting: Bools) -> tuple[float, float]:
     """Between the first and the last third: how far the mesh of the resting face moved (root mean square over it, face
     heights), and the head's mean (degrees, the angle that moved most)."""
     third = len(resting) // 3

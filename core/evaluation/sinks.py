@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from core.evaluation.acting import Acted, Actor
+from core.evaluation.acting import Actor
 from core.evaluation.people import People
 from core.evaluation.roll_out import LONG, drift, spread_of, talk
 from core.settings import assets_folder

@@ -85,6 +85,8 @@ class Body(QWidget):
         rtl = self.layoutDirection() == Qt.LayoutDirection.RightToLeft
         beside = 0 if self.floats else shown
         self.stage.panel_beside = beside > 0
+        if not shown and self.panel.isAncestorOf(self.window().focusWidget() or self):
+            self.stage.bar.microphone.setFocus(Qt.FocusReason.OtherFocusReason)
         self.panel.setVisible(shown > 0)
         self.panel.setGeometry(shown - wide if rtl else self.width() - shown, 0, wide, self.height())
         self.panel.raise_()

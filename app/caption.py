@@ -92,7 +92,7 @@ class Caption(Float):
         self._by_user = False
         self._size = 21
         self._room = MAX_WIDTH
-        self._leaving = single_shot(self, _LINGER_MS, self._leave)
+        self._leaving = single_shot(self, _LINGER_MS, self.leave)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._set_opacity(0.0)
         self.hide()
@@ -159,6 +159,8 @@ class Caption(Float):
     def _padding(self) -> QSize:
         return QSize(round(self._size * 1.15), round(self._size * 0.57))
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Fade away without waiting (the voice was cut)."""
+        self._leaving.stop()
         self._text = ""
         self.fade(0.0, 200)

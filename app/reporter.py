@@ -95,6 +95,7 @@ class Reporter(QObject):
                     self._transcript.avatar_said(event.turn, event.text, self._today(), event.done)
             case Interrupted():
                 self._transcript.cut(event.turn, event.heard, event.unheard)
+                self._stage.caption.leave()
             case Failed():
                 self._failed(event)
             case Recovered():

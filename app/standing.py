@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QRect, Qt
+from PySide6.QtCore import QObject, QRect, QSize, Qt
 
 from app.compact import USUAL, CompactFrame
 from app.stage import Mode
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SMALLEST = (720, 480)
 _SMALLEST_COMPACT = (200, 200)
 _USUAL_SIZE = (1280, 800)
+_TITLE_BAR = 40
+"""px that a window manager may need above the window."""
 
 
 class Standing(QObject):
@@ -32,7 +34,8 @@ class Standing(QObject):
         self._before_compact = QRect()
         self._frame = CompactFrame(window, body.stage)
         window.setMinimumSize(*SMALLEST)
-        window.resize(*_USUAL_SIZE)
+        room = window.screen().availableGeometry().size() - QSize(0, _TITLE_BAR)
+        window.resize(QSize(*_USUAL_SIZE).boundedTo(room))
         geometry = state.geometry(self.screen)
         if geometry is not None:
             window.restoreGeometry(geometry)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LINE_HEIGHT = 1.28
 _AT_END_PX = 24
 _MOST_TURNS = 400
+_MARGINS = (22, 6, 18, 8)
 """Older ones leave the panel; the saved conversation has them all."""
 
 
@@ -135,7 +136,7 @@ class Transcript(QScrollArea):
         self._following = True
         self._inside = QWidget()
         self._column = QVBoxLayout(self._inside)
-        self._column.setContentsMargins(22, 6, 18, 8)
+        self._column.setContentsMargins(*_MARGINS)
         self._column.setSpacing(20)
         self._column.addStretch(1)
         self.setWidget(self._inside)
@@ -234,6 +235,9 @@ class Transcript(QScrollArea):
         view.deleteLater()
 
     def _range_changed(self, _: int, most: int) -> None:
+        left, top, right, bottom = _MARGINS
+        bar = self.verticalScrollBar().sizeHint().width() if most else 0  # it takes its place from the margin
+        self._column.setContentsMargins(left, top, max(0, right - bar), bottom)
         if self._following:
             self.verticalScrollBar().setValue(most)
         else:

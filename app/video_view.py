@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from core.media import Pixels, TimedFrame
 
 CROSS_FADE_MS = 300
-_EXPECTED_FOR_S = 5.0
+_EXPECTED_FOR_S = 10.0
 """How long after a change of avatar the first frame of the new one may take."""
+_SETTLED_AFTER_S = 0.6
+"""Frames of two avatars may run into each other for as long as this."""
 _SOFTWARE = ("llvmpipe", "softpipe", "swrast", "swiftshader", "gdi generic", "software")
 _GL_COLOR_BUFFER_BIT = 0x4000
 _GL_TEXTURE_2D = 0x0DE1
@@ -72,8 +74,10 @@ class Pictures:
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
         self._frame: TimedFrame | None = None
+        self._old: Pixels | None = None
         self._expected_until = -1.0
         self._arrived_at = -1.0
+        self._settles_at = -1.0
         self.current: Pixels | None = None
         self.before: Pixels | None = None
         self.edges = Edges()
@@ -84,17 +88,24 @@ class Pictures:
             return False
         self._frame = frame
         last, self.current = self.current, frame.pixels
+        now = self._now()
         if last is None:
             self.edges = edges_of(frame.pixels)
-        elif self._now() < self._expected_until and differ(last, frame.pixels):
+        elif self._old is not None and now < self._expected_until and differ(self._old, frame.pixels):
+            self._old = None
             self.before = last
             self.edges = edges_of(frame.pixels)
-            self._expected_until = -1.0
-            self._arrived_at = self._now()
+            self._arrived_at = now
+            self._settles_at = now + _SETTLED_AFTER_S
+        elif 0 <= self._settles_at <= now:
+            self.edges = edges_of(frame.pixels)
+            self._settles_at = -1.0
         return True
 
     def expect_another(self) -> None:
-        """The avatar changed: the first frame that shows it fades in over the last of the one before."""
+        """The avatar changed: the first frame that is not like those before fades in over them. The engine may have it
+        come in several steps, each of them small."""
+        self._old = self.current
         self._expected_until = self._now() + _EXPECTED_FOR_S
 
     @property

@@ -149,6 +149,23 @@ def test_another_avatar_fades_in_over_the_one_before(theme: Theme, qapp: QApplic
     assert pictures.edges == edges_of(mei)
 
 
+def test_another_avatar_that_comes_in_small_steps_has_its_own_surround(theme: Theme, qapp: QApplication) -> None:
+    clock = Clock()
+    pictures = Pictures(clock)
+    amara, mei = flat(120, 90, 60), flat(60, 120, 200)
+    pictures.take(frame(amara))
+    pictures.expect_another()
+    for step in range(1, 9):
+        clock.now += 0.04
+        mixed = amara + (mei.astype(int) - amara) * step // 8
+        pictures.take(frame(mixed.astype(np.uint8)))
+    assert pictures.before is not None
+    assert pictures.edges != edges_of(amara)
+    clock.now += 0.6
+    pictures.take(frame(mei.copy()))
+    assert pictures.edges == edges_of(mei)
+
+
 def test_a_face_that_moves_is_no_other_person() -> None:
     face = np.kron(pattern(3, 16), np.ones((16, 16, 1), np.uint8)) // 3 + 80
     assert not differ(face, np.roll(face, 2, axis=1))

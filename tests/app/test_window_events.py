@@ -402,3 +402,35 @@ def test_the_conversation_hears_nothing_for_a_while_then_what_the_settings_say(s
     scene.window.hush(False)
     assert scene.engine.asked == [("set_microphone", False)]
     assert another.asked == [("set_microphone", False), ("set_microphone", on)]
+
+
+def test_a_caption_goes_with_the_voice_that_was_cut(scene: Scene) -> None:
+    scene.engine.now_caption = FakeCaption("Once upon a time there was a king.")
+    scene.stage.pulse(0.033)
+    assert scene.stage.caption.painted_opacity == 1.0
+    scene.engine.now_caption = None
+    scene.reporter.receive(UserSpoke(1, "Tell me.", spoken=True))
+    scene.reporter.receive(Replying(1, "Once upon a time there was a king."))
+    scene.reporter.receive(Interrupted(1, "Once upon", " a time there was a king.", 0.7))
+    assert scene.stage.caption.painted_opacity == 0.0
+
+
+def test_a_scroll_bar_takes_its_place_from_the_margin_and_breaks_no_line(scene: Scene, qtbot: QtBot) -> None:
+    transcript = scene.window.panel.transcript
+    scene.reporter.receive(UserSpoke(0, "What did you say?", spoken=True))
+    QApplication.processEvents()
+    wide = transcript.turns[0].width()
+    for turn in range(1, 14):
+        scene.reporter.receive(UserSpoke(turn, "What did you say about the library? " * 3, spoken=True))
+    qtbot.waitUntil(lambda: transcript.verticalScrollBar().maximum() > 0)
+    QApplication.processEvents()
+    assert transcript.turns[0].width() == wide
+
+
+def test_leaving_for_full_screen_while_typing_lets_the_bar_rest(scene: Scene) -> None:
+    scene.window.go_to_text()
+    scene.window.actions_by_name["full_screen"].trigger()
+    QApplication.processEvents()
+    assert scene.stage.bar.microphone.hasFocus()
+    scene.stage.bar.recede_if_idle()
+    assert scene.stage.bar.away

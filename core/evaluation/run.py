@@ -16,12 +16,13 @@ import cv2
 from tqdm import tqdm
 
 from core.errors import LiveTalkError
-from core.evaluation import held_out, likeness, quiet, recorded, roll_out, styles
+from core.evaluation import held_out, likeness, quiet, recorded, roll_out, sheet, strip, styles
 from core.evaluation.acting import Actor
 from core.evaluation.people import People
 from core.evaluation.plots import draw_lips, draw_minute, draw_spread
 from core.evaluation.report import Look, table
-from core.performer.portrait.identity import read_picture
+from core.parts import shipped_portraits
+from core.performer.portrait.identity import make_identity, read_picture
 from core.performer.portrait.landmarks import FaceFinder
 from core.performer.portrait.weights import SPEC
 from core.settings import assets_folder, models_folder
@@ -149,8 +150,7 @@ def _picture(actor: Actor, people: People | None, asked: Asked, done: Callable[[
         return _no_people(likeness.TITLE, asked)
     if not asked.faces.is_dir():
         return Look(likeness.TITLE, missing=f"no face models at {asked.faces}; run `make models`")
-    pictures = sorted((assets_folder() / "portraits").glob("*.jpg"))
-    shown = {path.stem: read_picture(path) for path in pictures}
+    shown = {one.key: read_picture(one.path) for one in shipped_portraits().values()}
     sound = roll_out.talk(people, likeness.SECONDS_EACH)[0]
     return likeness.look(actor, FaceFinder(asked.faces), shown, sound, done)
 
@@ -185,6 +185,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     portrait_options = commands.add_parser("portrait", help="figures of the embedded avatar, beside those of people")
     _portrait_options(portrait_options)
+    _sheet_options(commands.add_parser("sheet", help="portraits in many moments, to be looked at"))
+    _strip_options(commands.add_parser("strip", help="the shipped portraits while they speak (needs flite)"))
     return top
 
 
@@ -205,6 +207,51 @@ def _portrait_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     command.add_argument("--style", action="store_true", help="also what the words of style change")
     command.set_defaults(run=_portrait)
+
+
+def _sheet_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "portraits", nargs="*", type=Path, metavar="PICTURE", help="default: the shipped, and the data's"
+    )
+    command.add_argument("--weights", type=Path, default=assets_folder() / "models" / "portrait", metavar="FOLDER")
+    command.add_argument("--faces", type=Path, default=models_folder() / "face", metavar="FOLDER")
+    command.add_argument("--side", type=int, default=256, metavar="PX", help="of one picture")
+    command.add_argument("--out", type=Path, default=Path("runs") / "evaluation" / "sheet.png", metavar="FILE.png")
+    command.set_defaults(run=_sheet)
+
+
+def _strip_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--weights", type=Path, default=assets_folder() / "models" / "portrait", metavar="FOLDER")
+    command.add_argument("--faces", type=Path, default=models_folder() / "face", metavar="FOLDER")
+    command.add_argument("--width", type=int, default=1600, metavar="PX")
+    command.add_argument("--out", type=Path, default=Path("docs") / "portrait-strip.png", metavar="FILE.png")
+    command.set_defaults(run=_strip)
+
+
+def _sheet(options: argparse.Namespace) -> int:
+    """Every portrait in every moment, as one picture; what was refused is said."""
+    known = [one.path for one in shipped_portraits().values()] + sorted((DATA / "portraits").glob("*.jpg"))
+    paths: list[Path] = options.portraits or known
+    actor, finder = Actor(options.weights), FaceFinder(options.faces)
+    with tqdm(total=len(paths), unit="portrait", desc="painting") as bar:
+        rows = sheet.rows_of(paths, finder, actor.model.codec.basis, bar.update)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    sheet.drawn(rows, options.side).save(options.out)
+    for row in rows:
+        print(f"{row.name:24s} {row.refusal or 'painted'}")
+    print(f"\n{options.out}")
+    print(json.dumps({row.name: row.refusal or "painted" for row in rows}))
+    return 0
+
+
+def _strip(options: argparse.Namespace) -> int:
+    """The shipped portraits while they speak, as one picture."""
+    actor, finder = Actor(options.weights), FaceFinder(options.faces)
+    shipped = shipped_portraits().values()
+    speakers = [strip.Speaker(make_identity(read_picture(one.path), finder), one.voice) for one in shipped]
+    strip.strip(actor, speakers, options.width).save(options.out, optimize=True)
+    print(options.out)
+    return 0
 
 
 def _portrait(options: argparse.Namespace) -> int:

@@ -42,7 +42,7 @@ MOMENTS: dict[str, dict[str, float]] = {
     "left": {"yaw": 0.19, "jaw": 0.3, "gaze_x": -0.06},
     "right": {"yaw": -0.19, "jaw": 0.3, "gaze_x": 0.06},
     "up": {"pitch": -0.16, "gaze_y": -0.06, "brow_inner": 0.4, "brow_outer": 0.4},
-    "down, tilted": {"pitch": 0.14, "roll_angle": 0.14, "brow_down": 0.4},
+    "tilted": {"pitch": 0.14, "roll_angle": 0.14, "brow_down": 0.4},
 }
 """Curves of every moment; "close" at 1 is as much of that curve as shuts the lips."""
 LABEL = 22

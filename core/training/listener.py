@@ -34,7 +34,7 @@ NEARLY_SHUT = 0.02
 class Lips:
     """What of a face is judged as lips: their curves, their opening, and their opening as far as it is nearly none.
 
-    All in standard deviations of the corpus.
+    All in standard deviations of the corpus. What is seen first, that lips open and close in time, counts more.
     """
 
     gap: Tensor
@@ -51,6 +51,12 @@ class Lips:
     @property
     def width(self) -> int:
         return len(LIP_CURVES) + 2
+
+    def error(self, seen: Tensor, wanted: Tensor) -> Tensor:
+        """Weighted mean square between lips [..., width]."""
+        weights = torch.ones(self.width)
+        weights[LIP_CURVES.index("jaw")], weights[-2], weights[-1] = 2.0, 2.0, 3.0
+        return ((seen - wanted).square() * (weights / weights.mean())).mean()
 
     def __call__(self, curves: Tensor) -> Tensor:
         """[..., CURVES] -> [..., width]."""
@@ -85,7 +91,7 @@ def train_listener(
     def losses(windows: Clips) -> dict[str, Tensor]:
         _, read = reader(windows.mels)
         wanted = lips(corpus.curves[windows.who[:, None], windows.frames])
-        return {"lips": (read - wanted).square().mean()}
+        return {"lips": lips.error(read, wanted)}
 
     average = train(reader, lessons, losses, loop, folder, "listener", seed)
     reader.load_state_dict(average)

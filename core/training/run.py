@@ -43,7 +43,8 @@ class Recipe:
     spec: dict[str, Any]
     """Of `MotionSpec`, what is not its default."""
     codec: LoopRecipe
-    listener: LoopRecipe
+    listener: LoopRecipe | None
+    """None: the listener that the run begins with stays."""
     loop: LoopRecipe
     student: StudentRecipe
     gains: Gains
@@ -60,7 +61,7 @@ class Recipe:
             sizes=_made(MotionSizes, stored["sizes"]),
             spec=stored.get("spec", {}),
             codec=_made(LoopRecipe, stored["codec"]),
-            listener=_made(LoopRecipe, stored["listener"]),
+            listener=_made(LoopRecipe, stored["listener"]) if "listener" in stored else None,
             loop=_made(LoopRecipe, stored["loop"]),
             student=_made(StudentRecipe, stored["student"]),
             gains=_made(Gains, stored["gains"]),
@@ -84,13 +85,17 @@ def run(recipe_path: Path, out: Path, install: Path | None) -> None:
         known, its_spec = load_weights(_beginning((recipe_path.parent / recipe.begin).resolve(), out / "begin"))
         _take(model, known)
         corpus = _corpus(recipe.data, Rig.of(model.codec), spec, out / "streams.npz")
-        train_listener(model, spec, corpus, recipe.listener, out, recipe.seed)
-        found = hear_as_before(model, spec, known, its_spec, corpus)
-        print(f"{found:.0%} of what was heard before is heard again")
+        if recipe.listener is None:
+            model.listener.load_state_dict(known.listener.state_dict())
+        else:
+            train_listener(model, spec, corpus, recipe.listener, out, recipe.seed)
+            found = hear_as_before(model, spec, known, its_spec, corpus)
+            print(f"{found:.0%} of what was heard before is heard again")
     else:
         rig = Rig.load((recipe_path.parent / recipe.data.expressions).resolve())
         corpus = _corpus(recipe.data, rig, spec, out / "streams.npz")
         train_codec(model.codec, corpus, rig, recipe.codec, out, recipe.seed)
+        assert recipe.listener, "a run that begins from nothing has no listener yet"
         train_listener(model, spec, corpus, recipe.listener, out, recipe.seed)
     train_student(model, spec, corpus, recipe.loop, recipe.student, out, recipe.seed)
     save_weights(model, spec, install or out)

@@ -18,7 +18,7 @@ from core.performer.diffusion.transformer import Condition
 from core.performer.portrait.codec import FRAMES, LATENT, CurveCodec
 from core.performer.portrait.motion import STYLE_ROWS
 from core.training.dataset import Clips, curves_of, cut_clips, latents_of
-from core.training.listener import Lips
+from core.training.listener import LipReader, Lips
 from core.training.loop import LoopRecipe, train
 
 if TYPE_CHECKING:
@@ -43,15 +43,20 @@ class StudentRecipe:
     """Share of noise levels that are none of the sampler's, but drawn from a logit-normal."""
     lips: float = 0.3
     """Weight of the lips that the estimated clean latents decode to."""
+    hint: float = 0.0
+    """Weight of reading the lips directly from the sound's features. Above 0 the listener learns on beside the
+    transformer, otherwise it stays as it is."""
     drop_style: float = 0.15
 
 
 class Learner(nn.Module):
-    """What is learned when codec and listener are ready."""
+    """What is learned when the codec is ready."""
 
-    def __init__(self, model: MotionModel) -> None:
+    def __init__(self, model: MotionModel, reader: LipReader, *, hears: bool) -> None:
         super().__init__()
         self.transformer, self.style = model.transformer, model.style
+        if hears:
+            self.reader = reader
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,22 +119,26 @@ def train_student(
     folder: Path,
     seed: int,
 ) -> None:
-    """Learn transformer and styles for a codec and a listener that are ready. Changes `model`."""
-    learner = Learner(model)
+    """Learn transformer and styles, and let the listener learn on if the recipe says so. Changes `model`."""
     lessons = Lessons(model, spec, corpus, loop.batch, recipe.drop_style)
+    reader = LipReader(model.listener, spec.sizes.audio_features, lessons.lips)
+    learner = Learner(model, reader, hears=recipe.hint > 0)
     memory = forced_memory(model, spec, recipe.copies)
 
     def losses(batch: Batch) -> dict[str, Tensor]:
-        with torch.no_grad():
-            features = model.listener(batch.mels).unflatten(0, (loop.batch, -1)).flatten(1, 2)
+        with torch.set_grad_enabled(recipe.hint > 0):
+            features, read = reader(batch.mels)
+        features = features.unflatten(0, (loop.batch, -1)).flatten(1, 2)
         sigmas = _sigmas(spec, recipe, loop.batch)
         noise = torch.randn(recipe.copies, *batch.clean.shape)
         noisy = (1 - sigmas) * batch.clean + sigmas * noise
         flow = forced_flow(learner, spec, batch, features, noisy, sigmas, recipe.context_noise, memory)
         flow_error = (flow - (noise - batch.clean)).square()[:, :, 1:].mean()
         seen = lessons.lips(decoded(model.codec, noisy - sigmas * flow, batch.past))
-        lips_error = (seen - batch.lips).square().mean()
-        return {"flow": flow_error, "lips": recipe.lips * lips_error}
+        losses = {"flow": flow_error, "lips": recipe.lips * lessons.lips.error(seen, batch.lips)}
+        if recipe.hint > 0:
+            losses["hint"] = recipe.hint * lessons.lips.error(read.view_as(batch.lips), batch.lips)
+        return losses
 
     average = train(learner, lessons.batch, losses, loop, folder, "student", seed)
     learner.load_state_dict(average)

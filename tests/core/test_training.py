@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from core.media import MEDIA_RATE
+from core.performer.diffusion.attention import block_causal_mask
 from core.performer.portrait.audio import BANDS, HOPS_PER_FRAME
 from core.performer.portrait.codec import CURVES, FACE_CURVES, LATENT, MotionCodec
 from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec
@@ -22,8 +23,10 @@ from core.training.listener import Lips, hear_as_before, train_listener
 from core.training.loop import LoopRecipe, train
 from core.training.music import music
 from core.training.run import Recipe
+from core.training.scene import flow_at_once
 from core.training.speech import Phone
-from core.training.student import StudentRecipe, train_student
+from core.training.student import Lessons, StudentRecipe, train_student
+from core.training.teacher import TeacherRecipe, scene_of, train_teacher
 from core.training.visemes import Articulation, lip_curves, visemes_of_arpabet, visemes_of_ipa
 
 if TYPE_CHECKING:
@@ -159,6 +162,32 @@ def test_a_student_learns_from_a_handful_of_steps(tmp_path: Path) -> None:
     after = model.state_dict()
     changed = {name.split(".")[0] for name in after if not torch.equal(before[name], after[name])}
     assert changed == {"listener", "transformer", "style"}, "the codec stays as it is"
+
+
+def test_a_teacher_learns_beside_the_student_and_leaves_it_alone(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    corpus, model, spec = corpus_of(), MotionModel(SMALL), MotionSpec(SMALL)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    loop = LoopRecipe(steps=3, batch=2, rate=1e-3, warm_up=1, average=0.5)
+    teacher = train_teacher(model, spec, corpus, loop, TeacherRecipe(), tmp_path, seed=1)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert not torch.equal(teacher.head.head.weight, model.transformer.head.head.weight)
+
+
+def test_a_teacher_sees_what_comes_later_and_a_student_does_not() -> None:
+    torch.manual_seed(0)
+    model, spec = MotionModel(SMALL), MotionSpec(SMALL)
+    torch.nn.init.normal_(model.transformer.head.head.weight)
+    batch = Lessons(model, spec, corpus_of(), 2, 0.0).batch(np.random.default_rng(0))
+    scene, times = scene_of(model, batch), torch.full(batch.clean.shape[:2], 500.0)
+    other = batch.clean.clone()
+    other[:, -1] += 1.0
+    causal = block_causal_mask(spec.window_blocks, spec.block_latents)
+    for mask, same in ((causal, True), (None, False)):
+        seen, changed = (
+            flow_at_once(model.transformer, scene, x, times, mask=mask)[:, :3] for x in (batch.clean, other)
+        )
+        assert torch.allclose(seen, changed, atol=1e-6) == same
 
 
 def test_with_other_ears_the_transformer_hears_what_it_heard() -> None:

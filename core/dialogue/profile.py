@@ -95,7 +95,7 @@ _SWITCHES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("modalities", ("modalit",)),
     ("format", ("audio.format", "audio format", "response_format", "'wav'", "'pcm16'")),
     ("input", ("input_audio", "base64", "data uri", "data url", "invalid url")),
-    ("top_level", ("content must be a string", "content should be a valid string", "expected a string")),
+    ("top_level", ("content must be a string", "should be a valid string", "expected a string")),
 )
 """Switches and the words by which a refusal names them, the most particular first."""
 LASTING = frozenset(name for name, _ in _SWITCHES) - {"voice"}

@@ -19,9 +19,12 @@ import threading
 import wave
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import ssl
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ class OmniServer:
     """The server, on a thread of its own while the context is entered.
 
     `models` is what ``GET /models`` lists as (name, owner); None answers 404. `ears` and `voice` are scripts of the
-    calls that write down and say; None answers 404.
+    calls that write down and say; None answers 404. With `tls` it speaks HTTPS.
     """
 
     def __init__(
@@ -203,7 +206,9 @@ class OmniServer:
         models: Iterable[tuple[str, str]] | None = (("qwen3-omni", "vllm"),),
         ears: Script | None = None,
         voice: Script | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self._tls = tls
         nothing: Script = lambda _: [Head(404, body={"detail": "Not Found"})]  # noqa: E731 - one line says it
         self._scripts: dict[str, Script] = {
             "/chat/completions": script,
@@ -238,7 +243,7 @@ class OmniServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}/v1"
 
     @property
     def turns(self) -> list[Asked]:
@@ -267,7 +272,7 @@ class OmniServer:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, ssl=self._tls)
         self._port = server.sockets[0].getsockname()[1]
         self._listening.set()
         await self._over

@@ -61,7 +61,12 @@ def _conversation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--avatar", metavar="IMAGE", help="a picture, or the name of a shipped portrait")
     command.add_argument("--endpoint", metavar="URL", help="a Qwen3-Omni endpoint; without one the companion answers")
     command.add_argument("--model", metavar="NAME", help="the endpoint's model")
-    command.add_argument("--performer", metavar="NAME", help="what draws the picture (portrait)")
+    command.add_argument("--performer", metavar="NAME", help="what draws the picture (portrait, livetalk)")
+    _weights_option(command)
+
+
+def _weights_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--weights", metavar="DIR", help="where the performer's files lie, if not with the models")
 
 
 def _json_option(command: argparse.ArgumentParser) -> None:
@@ -73,7 +78,8 @@ def _render_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--avatar", metavar="IMAGE", required=True, help="a picture, or a shipped portrait's name")
     command.add_argument("--audio", metavar="FILE", type=Path, required=True, help="speech: wav, flac, ogg or mp3")
     command.add_argument("--out", metavar="FILE.mp4", type=Path, required=True)
-    command.add_argument("--performer", metavar="NAME", default="portrait")
+    command.add_argument("--performer", metavar="NAME", default="portrait", help="portrait or livetalk")
+    _weights_option(command)
     command.add_argument("--seed", metavar="N", type=int, default=0, help="the same seed gives the same film")
     _json_option(command)
     command.set_defaults(run=_render)

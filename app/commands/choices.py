@@ -19,6 +19,7 @@ _OPTIONS = {
     "model": ("dialogue", "model"),
     "avatar": ("avatar", "portrait"),
     "performer": ("avatar", "performer"),
+    "weights": ("avatar", "weights"),
 }
 
 
@@ -33,12 +34,12 @@ def chosen_settings(options: argparse.Namespace, terminal: Terminal) -> Settings
 
 
 def with_options(settings: Settings, options: argparse.Namespace) -> Settings:
-    """`settings` with what the command line says; a picture's path is made absolute."""
+    """`settings` with what the command line says; paths are made absolute."""
     for option, (branch, field) in _OPTIONS.items():
         value = getattr(options, option, None)
         if not value:
             continue
-        if option == "avatar" and Path(value).exists():
+        if option in ("avatar", "weights") and Path(value).exists():
             value = str(Path(value).resolve())
         settings = changed(settings, branch, **{field: value})
         if option == "endpoint":

@@ -2,11 +2,13 @@
 
 wav2vec2 was trained on whole clips and looks both ways: its normalisations, its positions and its attention reach over
 all of what it is given. A window as long as a training clip, which ends `audio_lookahead_frames` after the block, is
-the nearest thing that a stream can have. Features stand 1000 samples apart, as in training.
+the nearest thing that a stream can have. Features stand 1000 samples apart, as in training. Windows begin where a
+convolution frame of the whole stream begins, every eight video frames, so that all of them hear the same frames.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ import torch
 from core.performer.diffusion.sizes import FRAMES_PER_LATENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from core.media import Samples
@@ -43,11 +47,16 @@ class AudioStream:
 
     Args:
         model: in evaluation mode, on its device.
+        to_device: puts sound beside the model; where that is a GPU, without waiting for it.
     """
 
-    def __init__(self, model: Wav2Vec2, spec: LiveTalkSpec) -> None:
-        self._model, self._spec = model, spec
-        self._stride = spec.audio_samples_per_frame / model.sizes.hop
+    def __init__(
+        self, model: Wav2Vec2, spec: LiveTalkSpec, to_device: Callable[[Samples], Tensor] = torch.from_numpy
+    ) -> None:
+        self._model, self._spec, self._to_device = model, spec, to_device
+        hop, frame = model.sizes.hop, spec.audio_samples_per_frame
+        self._stride = frame / hop
+        self._grid = hop // math.gcd(hop, frame)
         self._heard = _Heard(np.zeros(0, np.float32), 0, 0)
         self._before = self._heard
 
@@ -85,16 +94,18 @@ class AudioStream:
         """Features of the window that ends with `sound`, at video frame `end` of the stream."""
         spec = self._spec
         frames = min(end, spec.audio_window_frames)
-        margin = min(end - frames, _MARGIN_FRAMES)
-        wanted = sound[-(frames + margin) * spec.samples_per_frame :]
+        first = end - frames
+        start = first - first % self._grid
+        margin = min(start, _MARGIN_FRAMES)
+        wanted = sound[-(end - start + margin) * spec.samples_per_frame :]
         heard = resampled(wanted, spec.sample_rate, spec.audio_rate)[margin * spec.audio_samples_per_frame :]
         clip = torch.from_numpy(heard)[None].to(self._model.device, non_blocking=True)
-        return self._model(clip, frames, self._stride)
+        return self._model(clip, frames, self._stride, first - start)
 
     def _kept(self, sound: Samples) -> Samples:
         spec = self._spec
-        before = spec.audio_window_frames - spec.block_frames - spec.audio_lookahead_frames + _MARGIN_FRAMES
-        return sound[-before * spec.samples_per_frame :].copy()
+        before = spec.audio_window_frames - spec.block_frames - spec.audio_lookahead_frames
+        return sound[-(before + self._grid - 1 + _MARGIN_FRAMES) * spec.samples_per_frame :].copy()
 
 
 def packed_alone(features: Tensor) -> Tensor:

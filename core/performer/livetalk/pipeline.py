@@ -105,7 +105,7 @@ class Pipeline:
                 fp8_cache=preset.cache == "fp8",
             )
             self._frames = model.frames.open(*plane)
-        self._audio = AudioStream(model.hearing, spec)
+        self._audio = AudioStream(model.hearing, spec, device.to_device)
         self._draw_one = device.steady(self._later, "draw")
         self._draw_rest = device.steady(self._later, "draw")
         device.mark().reach()
@@ -118,7 +118,7 @@ class Pipeline:
                 self._blocks.restart(latent.to(self._device.dtype), prompt, seed)
             with self._device.stream("draw"):
                 restart(self._frames)
-        self._audio = AudioStream(self.model.hearing, self.model.spec)
+        self._audio = AudioStream(self.model.hearing, self.model.spec, self._device.to_device)
 
     def imagine(self, samples: Samples, ahead: Samples) -> Imagined:
         """The next block's latents, queued; `ahead` is the sound after it as far as it is known."""

@@ -40,8 +40,8 @@ class Figure:
 
     def plain(self) -> dict[str, Any]:
         aim = {"least": self.least, "most": self.most, "people": self.people, "unit": self.unit or None}
-        given = {key: value for key, value in aim.items() if value is not None}
-        return {"value": round(self.value, 5), **given, **({"verdict": self.verdict} if self.verdict else {})}
+        given = {key: _rounded(value) for key, value in aim.items() if value is not None}
+        return {"value": _rounded(self.value), **given, **({"verdict": self.verdict} if self.verdict else {})}
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,13 @@ def _row(name: str, *cells: str) -> str:
         + "".join(f"{cell:>{width}}" for cell, width in zip(cells[:3], widths, strict=True))
         + f"   {cells[3]}".rstrip()
     )
+
+
+def _rounded(value: float | str) -> float | str | None:
+    """Five places; nothing for what is no number, which JSON does not know."""
+    if isinstance(value, str):
+        return value
+    return round(value, 5) if math.isfinite(value) else None
 
 
 def _number(value: float) -> str:

@@ -30,6 +30,8 @@ PAUSES_S = (2.5, 4.0, 3.0, 6.0)
 """Of silence between recordings, one after the other."""
 SETTLED_S = 0.8
 """After the sound has ended and before it begins again: then the face counts as resting."""
+DRIFT = 0.008
+"""Face heights of difference between resting faces beyond which a face has not come back to its rest."""
 STILL_DEGREES, STILL_LIPS = 0.004, 0.0005
 """Change from frame to frame, in degrees and face heights, under which nothing is seen to move."""
 
@@ -100,7 +102,7 @@ def look(actor: Actor, title: str, acts: list[Acted], people: People) -> Look:
         ),
         Figure("blinks of 160 to 400 ms", float(((lengths >= 159) & (lengths <= 401)).mean()), least=0.9),
         Figure("mouth shut in the pauses", float(np.mean([(a.gap[resting] < 0.02).mean() for a in acts])), least=0.98),
-        Figure("rest face drifts, first to last pauses", face_drift, most=0.005, unit="face heights"),
+        Figure("rest face drifts, first to last pauses", face_drift, most=DRIFT, unit="face heights"),
         Figure("head drifts, first to last third", head_drift, most=float(human.max()), unit="degrees"),
         Figure("longest time that nothing moves", max(_stillest_s(act) for act in acts), most=1.0, unit="s"),
     ]
@@ -139,13 +141,13 @@ def _windows(angles: Floats) -> Floats:
 def drift(actor: Actor, acts: list[Acted], resting: Bools) -> tuple[float, float]:
     """Between the first and the last third: how far the mesh of the resting face moved (root mean square over it, face
     heights), and the head's mean (degrees, the angle that moved most)."""
-    third = len(resting) // 3
-    parts = (np.s_[:third], np.s_[-third:])
-    basis = actor.model.codec.basis.numpy()
-    curves = [np.mean([act.face[part][resting[part]].mean(0) for act in acts], axis=0) for part in parts]
-    moved = np.einsum("c,cvk->vk", curves[1] - curves[0], basis)
-    head = [np.mean([act.angles[part].mean(0) for act in acts], axis=0) for part in parts]
-    return float(np.sqrt((moved**2).sum(1).mean())), float(np.abs(head[1] - head[0]).max())
+
+    def moved(values: list[Floats]) -> Floats:
+        third = len(values[0]) // 3
+        return np.mean([one[-third:].mean(0) - one[:third].mean(0) for one in values], axis=0)
+
+    mesh = np.einsum("c,cvk->vk", moved([act.face[resting] for act in acts]), actor.model.codec.basis.numpy())
+    return float(np.sqrt((mesh**2).sum(1).mean())), float(np.abs(moved([act.angles for act in acts])).max())
 
 
 def _stillest_s(act: Acted) -> float:

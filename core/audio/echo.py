@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from core.audio.delay import DelayMeter
 from core.media import CAPTURE_RATE
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ TAIL_S = 0.25
 """How long after the avatar's voice a half-duplex microphone stays closed."""
 _VOICE_RMS = 0.003
 _FAR_LIMIT = 20
-_FAR_DELAY_S = 0.06
+_USUAL_DELAY_S = 0.06
+"""Of the echo behind what was played, as long as it has not been measured."""
 
 
 class EchoGuard:
@@ -33,6 +35,7 @@ class EchoGuard:
         self._mode = mode
         self._canceller = _canceller() if mode in ("auto", "cancel") else None
         self._trust = Trust()
+        self._delay = DelayMeter()
         self._far: deque[Samples] = deque()
         self._far_kept = np.zeros(0, np.float32)
         self._near_kept = np.zeros(0, np.float32)
@@ -45,6 +48,11 @@ class EchoGuard:
         if self._mode == "auto":
             return self._canceller is None or not self._trust.kept
         return False
+
+    @property
+    def delay_s(self) -> float | None:
+        """How late the loudspeaker is heard by the microphone, drivers and air together; None while unknown."""
+        return self._delay.seconds
 
     def play(self, samples: Samples) -> None:
         """What the loudspeaker took, mono at `CAPTURE_RATE`, in step with what `clean` is given."""
@@ -72,13 +80,18 @@ class EchoGuard:
         loud = _rms(far) > _VOICE_RMS
         self._reverse(far)
         self._quiet_frames = 0 if loud else self._quiet_frames + 1
+        self._delay.look(far, near)
         clean = near
         if self._canceller is not None:
             clean = self._canceller.clean(near)
             self._trust.look(_rms(far), _rms(near), _rms(clean))
-        if self.half_duplex and self._quiet_frames * FRAME < (TAIL_S + _FAR_DELAY_S) * CAPTURE_RATE:
+        if self.half_duplex and self._quiet_frames * FRAME < self._closed_s() * CAPTURE_RATE:
             return np.zeros(FRAME, np.float32)
         return clean
+
+    def _closed_s(self) -> float:
+        """How long the microphone stays closed after the last of the voice was played."""
+        return TAIL_S + (_USUAL_DELAY_S if self._delay.seconds is None else self._delay.seconds)
 
     def _reverse(self, far: Samples) -> None:
         if self._canceller is not None:
@@ -88,48 +101,77 @@ class EchoGuard:
 class Trust:
     """Whether cancelling works, judged by how much of the echo is left.
 
-    While the avatar's voice sounds, half seconds are judged: the canceller must take `LOSS_DB` off whatever the
-    microphone hears above a whisper. The person speaking at the same time spoils some of them, never nearly all of
-    `KEPT` in a row; so trust is lost only when almost all fail, and won back when most pass. A microphone that hears
-    nothing of the loudspeaker (headphones) fails none.
+    While the avatar's voice sounds, every half second says by how many decibels the canceller lowered the echo, where
+    there is more of that than a whisper and than the noise of the room. There is trust when three quarters of the last
+    `KEPT` are over `WON_DB`, and not before `FIRST` of them; it is lost when most are under `LOST_DB`, where what is
+    left may still sound like a voice: a person who speaks at the same time spoils fewer. A microphone that hears
+    nothing of the loudspeaker (headphones) is as good as the best canceller.
     """
 
-    LOSS_DB = 6.0
-    KEPT = 8
+    WON_DB = 25.0
+    LOST_DB = 22.0
+    KEPT = 12
+    FIRST = 5
     _SPAN = 50
     _WHISPER = 0.004
+    _FORGET = 1.03
 
     def __init__(self) -> None:
-        self.kept = True
-        self._good: deque[bool] = deque(maxlen=self.KEPT)
-        self._heard = 0.0
-        self._left = 0.0
-        self._frames = 0
-        self._warm_up = 2 * self._SPAN
+        self.kept = False
+        self._losses_db: deque[float] = deque(maxlen=self.KEPT)
+        self._voiced = _Powers()
+        self._silent = _Powers()
+        self._room: tuple[float, float] | None = None
+        self._warm_up = self._SPAN
 
     def look(self, far: float, near: float, clean: float) -> None:
         """RMS of one frame as played, as heard and as cleaned."""
         if far <= _VOICE_RMS:
-            return
-        if self._warm_up:
+            self._silent.add(near, clean)
+            if self._silent.frames == self._SPAN:
+                self._know_room(*self._silent.take())
+        elif self._warm_up:
             self._warm_up -= 1
-            return
+        else:
+            self._voiced.add(near, clean)
+            if self._voiced.frames == self._SPAN:
+                self._judge(*self._voiced.take())
+
+    def _know_room(self, heard: float, left: float) -> None:
+        """The quietest half second without the voice; forgotten slowly, for rooms that grow loud."""
+        if self._room is None or heard < self._room[0] * self._FORGET:
+            self._room = (heard, left)
+        else:
+            self._room = (self._room[0] * self._FORGET, self._room[1] * self._FORGET)
+
+    def _judge(self, heard: float, left: float) -> None:
+        room_heard, room_left = self._room or (0.0, 0.0)
+        echo, rest = heard - room_heard, max(left - room_left, 1e-10)
+        is_echo = echo > max(self._WHISPER**2, room_heard)
+        self._losses_db.append(10 * float(np.log10(echo / rest)) if is_echo else 2 * self.WON_DB)
+        if len(self._losses_db) >= self.FIRST:
+            weak_db, strong_db = (float(db) for db in np.quantile(self._losses_db, (0.25, 0.7)))
+            self.kept = strong_db > self.LOST_DB if self.kept else weak_db > self.WON_DB
+
+
+class _Powers:
+    """Mean power as heard and as cleaned, over the frames since the last `take`."""
+
+    def __init__(self) -> None:
+        self._heard = 0.0
+        self._left = 0.0
+        self.frames = 0
+
+    def add(self, near: float, clean: float) -> None:
         self._heard += near * near
         self._left += clean * clean
-        self._frames += 1
-        if self._frames < self._SPAN:
-            return
-        echo = self._heard / self._frames > self._WHISPER**2
-        good = not echo or self._left < self._heard / 10 ** (self.LOSS_DB / 10)
+        self.frames += 1
+
+    def take(self) -> tuple[float, float]:
+        means = self._heard / self.frames, self._left / self.frames
         self._heard = self._left = 0.0
-        self._frames = 0
-        self._good.append(good)
-        if len(self._good) == self.KEPT:
-            passed = sum(self._good)
-            if passed <= 1:
-                self.kept = False
-            elif passed >= self.KEPT - 2:
-                self.kept = True
+        self.frames = 0
+        return means
 
 
 class _Canceller:

@@ -144,6 +144,11 @@ class SoundLoop:
         return self._ear.half_duplex
 
     @property
+    def echo_delay_s(self) -> float | None:
+        """How late the microphone hears the loudspeaker, as measured; None while unknown, and with headphones."""
+        return self._ear.echo_delay_s
+
+    @property
     def volume(self) -> float:
         return self._out.volume
 
@@ -349,6 +354,10 @@ class _Ear:
     @property
     def half_duplex(self) -> bool:
         return self._echo.half_duplex
+
+    @property
+    def echo_delay_s(self) -> float | None:
+        return self._echo.delay_s
 
     def turn(self, microphone: Microphone | None, played: Samples, played_rate: int) -> None:
         if microphone is not self._microphone:

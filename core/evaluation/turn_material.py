@@ -106,10 +106,10 @@ def synthetic() -> Iterator[Said]:
     """flite's and espeak-ng's voices."""
     for voice in FLITE:
         for text in _SENTENCES:
-            sound = _edges(_flite(text, voice))
+            sound = spoken_by_flite(text, voice)
             yield Said(text, f"flite {voice}", sound, _between_words(text, voice, sound))
         for before, after in _HESITATIONS:
-            first, second = _edges(_flite(before, voice)), _edges(_flite(after, voice))
+            first, second = spoken_by_flite(before, voice), spoken_by_flite(after, voice)
             yield Said(before, f"flite {voice}", np.concatenate([first, second]), (len(first),), hesitates=True)
     from core.training.speech import Espeak  # a library with global state: made when it is needed
 
@@ -136,6 +136,11 @@ def listed(folder: Path) -> Iterator[Said]:
     with (folder / "turns.csv").open(newline="", encoding="utf-8") as table:
         for name, start, end in csv.reader(table):
             yield _cut_out(_read(folder / name), Path(name).stem, float(start), float(end))
+
+
+def spoken_by_flite(text: str, voice: str) -> Samples:
+    """A sentence at `CAPTURE_RATE`, without the silence around it."""
+    return _edges(_flite(text, voice))
 
 
 def quiet_places(sound: Samples, most: int = 2) -> tuple[int, ...]:

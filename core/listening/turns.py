@@ -34,14 +34,16 @@ class TurnRules:
     off: float = 0.35
     begin_ms: int = 96
     """Speech that begins a turn."""
-    intrude_ms: int = 256
+    intrude_ms: int = 224
     """Speech into a reply that makes it softer."""
-    barge_in_ms: int = 416
+    barge_in_ms: int = 384
     """Speech that interrupts the avatar: longer than most of "mm-hm", "yeah", a laugh, a cough."""
     spared_ms: int = 960
     """The same, as long as the words so far say no more than "I am listening"."""
     withdraw_ms: int = 224
-    """Silence after which what was said into a reply is over."""
+    """Silence after which what was said into a reply seems to be over."""
+    bridge_ms: int = 448
+    """Silence after which it is: "no, (...) I mean" is one interruption, also where the echo canceller took a syllable."""
     pause_ms: int = 128
     """Silence in which the end of the turn is judged."""
     quick_ms: int = 224
@@ -208,15 +210,14 @@ class TurnTaker:
         return self.rules.spared_ms if self._spared else self.rules.barge_in_ms
 
     def _hear_gap(self, samples: int) -> Floor:
-        """Below the threshold: the end of a noise, or of an intrusion when it lasts."""
-        if not self._intruding:
-            self._loud = 0
-            return Floor.NOTHING
+        """Below the threshold: the end of a noise, or of an intrusion, when it lasts."""
         self._gap += samples
-        if self._gap < _samples(self.rules.withdraw_ms):
+        if self._gap >= _samples(self.rules.bridge_ms if self.avatar_speaks else 0):
+            self._loud = 0
+        if not self._intruding or self._gap < _samples(self.rules.withdraw_ms):
             return Floor.NOTHING
+        self._intruding = self._spared = False
         self._withdrawn = (self.onset, self._position - self._gap)
-        self._hush()
         return Floor.WITHDREW
 
     # -- the person has the floor

@@ -52,7 +52,8 @@ def test_the_echo_is_taken_away() -> None:
 def test_the_person_is_still_heard_while_the_avatar_speaks() -> None:
     far = babble(8, 1)
     person = babble(8, 2)
-    person[: 4 * CAPTURE_RATE] = 0
+    person[: 5 * CAPTURE_RATE] = 0
+    person[7 * CAPTURE_RATE :] = 0
     guard = EchoGuard("auto")
     clean = guarded(guard, far, room(far) + 2 * person)
     late = slice(5 * CAPTURE_RATE, 7 * CAPTURE_RATE)
@@ -89,7 +90,7 @@ def test_trust_is_lost_when_the_echo_stays_and_won_back_when_it_goes() -> None:
 def test_trust_survives_a_person_who_interrupts_and_headphones() -> None:
     interrupted = Trust()
     for n in range(2000):
-        speaking = n % 500 < 200
+        speaking = n % 500 >= 350
         interrupted.look(far=0.1, near=0.06, clean=0.05 if speaking else 0.002)
     assert interrupted.kept
     headphones = Trust()
@@ -102,4 +103,44 @@ def test_an_avatar_that_is_silent_proves_nothing() -> None:
     trust = Trust()
     for _ in range(2000):
         trust.look(far=0.0, near=0.05, clean=0.05)
+    assert not trust.kept
+    for _ in range(400):
+        trust.look(far=0.1, near=0.05, clean=0.002)
     assert trust.kept
+    for _ in range(2000):
+        trust.look(far=0.0, near=0.05, clean=0.05)
+    assert trust.kept
+
+
+def test_there_is_no_trust_before_the_canceller_has_shown_what_it_can() -> None:
+    trust = Trust()
+    for _ in range(250):
+        trust.look(far=0.1, near=0.05, clean=0.002)
+        assert not trust.kept
+    for _ in range(100):
+        trust.look(far=0.1, near=0.05, clean=0.002)
+    assert trust.kept
+
+
+def test_the_noise_of_the_room_is_not_taken_for_echo() -> None:
+    trust = Trust()
+    for n in range(4000):
+        voice = n % 400 >= 200
+        trust.look(far=0.1 if voice else 0.0, near=0.021 if voice else 0.02, clean=0.012)
+    assert trust.kept
+
+
+def test_the_delay_of_the_echo_is_measured() -> None:
+    far = babble(8, 1)
+    guard = EchoGuard("auto")
+    assert guard.delay_s is None
+    guarded(guard, far, room(far))
+    assert guard.delay_s is not None
+    assert abs(guard.delay_s - 0.08) < 0.002
+
+
+def test_headphones_have_no_delay() -> None:
+    far = babble(8, 1)
+    guard = EchoGuard("auto")
+    guarded(guard, far, 0.2 * babble(8, 2))
+    assert guard.delay_s is None

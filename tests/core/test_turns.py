@@ -55,17 +55,17 @@ def test_a_wavering_voice_keeps_the_floor_it_has_but_does_not_take_it() -> None:
 def test_speech_into_a_reply_is_noticed_first_and_takes_the_floor_when_it_goes_on() -> None:
     taker = TurnTaker(TurnRules())
     taker.avatar_speaks = True
-    assert hear(taker, SPEECH, 224) == []
+    assert hear(taker, SPEECH, 192) == []
     assert hear(taker, SPEECH, 64) == [Floor.INTRUDING]
     assert hear(taker, SPEECH, 160) == [Floor.SPEAKING]
-    assert taker.position <= 450 * MS
+    assert taker.position <= 420 * MS
 
 
 def test_a_short_sound_into_a_reply_takes_no_floor() -> None:
     taker = TurnTaker(TurnRules())
     taker.avatar_speaks = True
     for _ in range(3):
-        assert hear(taker, SPEECH, 384) == [Floor.INTRUDING]
+        assert hear(taker, SPEECH, 352) == [Floor.INTRUDING]
         assert hear(taker, SILENCE, 192) == []
         assert hear(taker, SILENCE, 320) == [Floor.WITHDREW]
     assert not taker.speaking
@@ -80,13 +80,22 @@ def test_a_syllable_of_silence_does_not_make_one_interruption_two_noises() -> No
     assert taker.start == 0
 
 
+def test_a_word_and_what_follows_it_after_a_comma_are_one_interruption() -> None:
+    taker = TurnTaker(TurnRules())
+    taker.avatar_speaks = True
+    assert hear(taker, SPEECH, 288) == [Floor.INTRUDING]
+    assert hear(taker, SILENCE, 384) == [Floor.WITHDREW]
+    assert hear(taker, SPEECH, 96) == [Floor.INTRUDING, Floor.SPEAKING]
+    assert taker.start == 0
+
+
 def test_a_sign_of_listening_may_last_longer_than_an_interruption() -> None:
     taker = TurnTaker(TurnRules())
     taker.avatar_speaks = True
     hear(taker, SPEECH, 320)
     taker.spare()
     assert hear(taker, SPEECH, 480) == []
-    assert hear(taker, SILENCE, 320) == [Floor.WITHDREW]
+    assert hear(taker, SILENCE, 512) == [Floor.WITHDREW]
     assert hear(taker, SPEECH, 448) == [Floor.INTRUDING, Floor.SPEAKING], "the next one is not spared"
 
 

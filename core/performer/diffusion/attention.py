@@ -88,7 +88,7 @@ class Frozen:
     queries: Rotation
     slot_tokens: Tensor
     heads: int
-    past: list[tuple[Tensor, ...]]
+    past: list[tuple[Tensor, Tensor]]
     mask: Tensor | None = None
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -185,13 +185,19 @@ class SinkCache:
             self._moving.write(layer, self._moving_tokens, plain.detach())
         return self._keys.read(layer, 0, self._filled), self._values.read(layer, 0, self._filled)
 
-    def frozen(self) -> Frozen:
+    def frozen(self, *, lasting: bool = False) -> Frozen:
         """What the open block sees, as constants: for a pass whose gradient is wanted, and which may be repeated on
-        the way back when this cache has gone on."""
-        past = [
-            tuple(kept.read(layer, 0, self._filled).clone() for kept in (self._keys, self._values))
-            for layer in range(self._layers)
-        ]
+        the way back when this cache has gone on.
+
+        Args:
+            lasting: earlier blocks will neither leave nor move until then, so that nothing has to be copied.
+        """
+
+        def seen(kept: Kept, layer: int) -> Tensor:
+            rows = kept.read(layer, 0, self._filled)
+            return rows if lasting else rows.clone()
+
+        past = [(seen(self._keys, layer), seen(self._values, layer)) for layer in range(self._layers)]
         return Frozen(self._own, self._slot_tokens, self._heads, past)
 
     def _places(self, slot: int) -> list[tuple[Kept, int]]:
@@ -236,8 +242,8 @@ class SinkCache:
 def block_causal_mask(blocks: int, block_tokens: int, *, local_blocks: int | None = None) -> Tensor:
     """True where a token may look: its own block and earlier ones, or only the latest `local_blocks` of these."""
     index = torch.arange(blocks * block_tokens) // block_tokens
-    age = index[:, None] - index[None, :]
-    return (age >= 0) if local_blocks is None else (age >= 0) & (age < local_blocks)
+    seen = index[:, None] >= index[None, :]  # a mask of 21,504 tokens squared: no whole numbers of that size
+    return seen if local_blocks is None else seen & (index[:, None] - local_blocks < index[None, :])
 
 
 def teacher_forcing_mask(blocks: int, block_tokens: int, copies: int = 1) -> Tensor:

@@ -34,10 +34,8 @@ class Rotation:
 
     def apply(self, x: Tensor, heads: int) -> Tensor:
         """Rotate adjacent pairs of each head: [batch, tokens, heads * head_dim] -> the same shape."""
-        pairs = x.unflatten(-1, (heads, -1, 2))
-        even, odd = pairs[..., 0], pairs[..., 1]
-        cos, sin = self.cos[:, None], self.sin[:, None]
-        return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(2).to(x.dtype)
+        pairs = torch.view_as_complex(x.float().unflatten(-1, (heads, -1, 2)))
+        return torch.view_as_real(pairs * torch.complex(self.cos, self.sin)[:, None]).flatten(2).to(x.dtype)
 
 
 class Rope:

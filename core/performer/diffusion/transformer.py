@@ -56,8 +56,8 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x.float()
-        return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)).to(x.dtype) * self.weight
+        # weighted afterwards: the release rounds before that, and in bf16 its numbers follow from where it rounds
+        return F.rms_norm(x, self.weight.shape, eps=self.eps) * self.weight
 
 
 class Attention(nn.Module):

@@ -45,7 +45,7 @@ class Wav2Vec2(nn.Module):
             }
         )
 
-    def forward(self, samples: Tensor, frames: int, stride: float | None = None) -> Tensor:
+    def forward(self, samples: Tensor, frames: int, stride: float | None = None, skipped: int = 0) -> Tensor:
         """Features of sound, one row a video frame.
 
         Args:
@@ -53,11 +53,13 @@ class Wav2Vec2(nn.Module):
             frames: how many rows.
             stride: convolution frames from one row to the next, 3.125 for 1000 samples a video frame; without it the
                 first and the last row are the clip's first and last convolution frame, as in the release.
+            skipped: rows at the beginning that only the convolutions hear.
 
         Returns:
             [batch, frames, features]: the output, then every hidden state from before the first layer on.
         """
-        return self.listen(stretched(self.convolved(normalised(samples)), frames, stride))
+        rows = stretched(self.convolved(normalised(samples)), skipped + frames, stride)
+        return self.listen(rows[:, skipped:])
 
     def convolved(self, samples: Tensor) -> Tensor:
         """Normalised [batch, n] -> [batch, convolution frames, conv_dim]."""

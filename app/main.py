@@ -23,6 +23,7 @@ from PySide6.QtCore import (
     QLibraryInfo,
     QLocale,
     QObject,
+    QTimer,
     QtMsgType,
     QTranslator,
     qInstallMessageHandler,
@@ -30,6 +31,7 @@ from PySide6.QtCore import (
 from PySide6.QtWidgets import QApplication
 
 from app import VERSION
+from app.background import run_in_background
 from app.bridge import bridge
 from app.commands.choices import with_options
 from app.crash import CrashLog, Hooks, ReportDialog, with_versions
@@ -39,6 +41,8 @@ from app.keys import KeyStore, Place, system_keyring
 from app.main_window import MainWindow
 from app.messages import Action
 from app.pictures import Pictures
+from app.preload import import_the_rest
+from app.pyside_imports import spare_sources
 from app.reporter import Reporter
 from app.settings_keeper import SettingsKeeper
 from app.sheets import Sheets
@@ -69,6 +73,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_CALM_AFTER_MS = 2000
+"""After the first picture; the companion loads its models until about then."""
 SWITCH_INTERVAL_S = 0.0005
 """How often Python's threads may take turns: the window must not wait for a renderer that computes."""
 
@@ -76,6 +82,7 @@ SWITCH_INTERVAL_S = 0.0005
 def main(options: argparse.Namespace) -> int:
     """Open the window and stay until it was closed; the exit status."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    spare_sources()
     qInstallMessageHandler(_qt_says)
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
@@ -251,10 +258,14 @@ class Program(QObject):
         self.host.open(self.window.settings)
 
     def _first_frame(self) -> None:
+        QTimer.singleShot(_CALM_AFTER_MS, self, self._preload)
         engine = self.window.engine
         if self._record and engine is not None:
             self._record = False
             engine.start_recording()
+
+    def _preload(self) -> None:
+        run_in_background(self, import_the_rest, lambda _: None, self._tell)
 
     def _act(self, action: Action) -> None:
         if action is Action.SHOW_FILE and self._file is not None:

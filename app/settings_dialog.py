@@ -21,6 +21,7 @@ from app.background import run_in_background
 from app.card import label
 from app.form import button
 from app.icons import icon
+from app.noop import QT_TRANSLATE_NOOP
 from app.settings_pages.about import AboutPage
 from app.settings_pages.conversation import ConversationPage
 from app.settings_pages.picture import PicturePage
@@ -42,14 +43,14 @@ if TYPE_CHECKING:
     from core.errors import LiveTalkError
     from core.settings import Settings
 
-_PAGES: dict[str, tuple[str, type[Page]]] = {
-    "conversation": ("plug", ConversationPage),
-    "sound": ("microphone", SoundPage),
-    "picture": ("chip", PicturePage),
-    "recording": ("recording", RecordingPage),
-    "privacy": ("lock", PrivacyPage),
-    "window": ("window", WindowPage),
-    "about": ("info", AboutPage),
+_PAGES: dict[str, tuple[str, str, type[Page]]] = {
+    "conversation": ("plug", QT_TRANSLATE_NOOP("SettingsDialog", "Conversation"), ConversationPage),
+    "sound": ("microphone", QT_TRANSLATE_NOOP("SettingsDialog", "Sound"), SoundPage),
+    "picture": ("chip", QT_TRANSLATE_NOOP("SettingsDialog", "Picture"), PicturePage),
+    "recording": ("recording", QT_TRANSLATE_NOOP("SettingsDialog", "Recording"), RecordingPage),
+    "privacy": ("lock", QT_TRANSLATE_NOOP("SettingsDialog", "Privacy"), PrivacyPage),
+    "window": ("window", QT_TRANSLATE_NOOP("SettingsDialog", "Window"), WindowPage),
+    "about": ("info", QT_TRANSLATE_NOOP("SettingsDialog", "About"), AboutPage),
 }
 _NAVIGATION_WIDTH = 206
 _NAVIGATION_MARGINS = 40
@@ -82,7 +83,8 @@ class SettingsDialog(Sheet):
         self._services = services
         self._stack = QStackedWidget()
         self._navigation = QListWidget()
-        self.pages = {name: made(self) for name, (_, made) in _PAGES.items()}
+        self._places = {name: _scrolled() for name in _PAGES}
+        self.pages = _Pages(self._make_page)
         self._shown = page
         row = QHBoxLayout(self.frame)
         row.setContentsMargins(1, 1, 1, 1)
@@ -103,6 +105,11 @@ class SettingsDialog(Sheet):
     @property
     def page(self) -> str:
         return self._shown
+
+    @property
+    def page_names(self) -> list[str]:
+        """In the order of the navigation; `pages` has those that were looked at."""
+        return list(_PAGES)
 
     def change(self, branch: str, **fields: Any) -> None:
         self._put(changed(self._settings, branch, **fields))
@@ -165,8 +172,15 @@ class SettingsDialog(Sheet):
         if name != self._shown:
             self.pages[self._shown].left()
         self._shown = name
+        page = self.pages[name]
         self._stack.setCurrentIndex(row)
-        self.pages[name].entered()
+        page.entered()
+
+    def _make_page(self, name: str) -> Page:
+        made = _PAGES[name][2](self)
+        made.setContentsMargins(0, 0, 14, 0)
+        self._places[name].setWidget(made)
+        return made
 
     def _side(self) -> QFrame:
         side = QFrame()
@@ -174,8 +188,8 @@ class SettingsDialog(Sheet):
         self._navigation.setProperty("role", "navigation")
         self._navigation.setAccessibleName(self.tr("Pages"))
         self._navigation.setIconSize(QSize(px(18), px(18)))
-        for name, (icon_name, _) in _PAGES.items():
-            self._navigation.addItem(QListWidgetItem(icon(icon_name), self.pages[name].title))
+        for icon_name, title, _ in _PAGES.values():
+            self._navigation.addItem(QListWidgetItem(icon(icon_name), self.tr(title)))
         side.setFixedWidth(max(_NAVIGATION_WIDTH, self._navigation.sizeHintForColumn(0) + _NAVIGATION_MARGINS))
         inside = QVBoxLayout(side)
         inside.setContentsMargins(20, 22, 14, 16)
@@ -185,15 +199,8 @@ class SettingsDialog(Sheet):
         return side
 
     def _main(self) -> QVBoxLayout:
-        for page in self.pages.values():
-            scroll = QScrollArea()
-            scroll.setWidgetResizable(True)
-            scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-            scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            scroll.setFrameShape(QFrame.Shape.NoFrame)
-            page.setContentsMargins(0, 0, 14, 0)
-            scroll.setWidget(page)
-            self._stack.addWidget(scroll)
+        for place in self._places.values():
+            self._stack.addWidget(place)
         main = QVBoxLayout()
         main.setContentsMargins(30, 22, 16, 20)
         main.setSpacing(14)
@@ -212,6 +219,27 @@ class SettingsDialog(Sheet):
         row.addWidget(self._undo)
         row.addWidget(self._done)
         return row
+
+
+class _Pages(dict[str, "Page"]):
+    """By name; each is made when it is first asked for, so that the dialog opens at once."""
+
+    def __init__(self, make: Callable[[str], Page]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: str) -> Page:
+        self[name] = made = self._make(name)
+        return made
+
+
+def _scrolled() -> QScrollArea:
+    made = QScrollArea()
+    made.setWidgetResizable(True)
+    made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    made.setFrameShape(QFrame.Shape.NoFrame)
+    return made
 
 
 def _raise_again(error: LiveTalkError) -> None:

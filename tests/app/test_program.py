@@ -209,6 +209,22 @@ def test_a_second_start_asks_the_first_to_come_forward(qtbot: QtBot, tmp_path: P
     third.close()
 
 
+_SOURCES_READ = """
+import linecache, sys
+from PySide6.QtCore import QObject
+from app.pyside_imports import spare_sources
+import mailbox
+assert any("mailbox" in name for name in linecache.cache), "PySide reads no sources any more: the workaround can go"
+spare_sources()
+import imaplib
+assert not any("imaplib" in name for name in linecache.cache)
+"""
+
+
+def test_the_sources_of_what_is_imported_are_not_read(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", _SOURCES_READ], check=True)
+
+
 @pytest.fixture
 def refusals(monkeypatch: pytest.MonkeyPatch) -> list[LiveTalkError]:
     """What is told without a window."""

@@ -48,6 +48,14 @@ def _report(seconds: float, sound: bool) -> EndpointReport:
     return EndpointReport(seconds, sound, ("a-model-of-theirs",), "m", "v", known_profiles()["openai"])
 
 
+def test_a_page_is_made_when_it_is_first_looked_at(qtbot, shown):
+    dialog, _ = shown(Desk(), "sound")
+    assert list(dialog.pages) == ["sound"]
+    dialog.show_page("about")
+    assert list(dialog.pages) == ["sound", "about"]
+    assert len(dialog.page_names) == 7
+
+
 def test_a_tick_is_in_force_at_once(qtbot, shown):
     dialog, applied = shown(Desk(), "window")
     dialog.pages["window"].boxes["always_on_top"].click()
@@ -418,8 +426,9 @@ def test_privacy_names_every_host_that_hears_or_speaks(qtbot, shown):
 
 def test_everything_that_takes_the_focus_has_an_accessible_name(qtbot, shown):
     dialog, _ = shown(Desk(), "picture")
-    dialog.show_page("sound")
-    settle()
+    for name in dialog.page_names:
+        dialog.show_page(name)
+        settle()
     nameless = [
         f"{name}: {type(widget).__name__}"
         for name, page in dialog.pages.items()
@@ -433,7 +442,7 @@ def test_at_200_percent_text_no_page_is_wider_than_its_place(qtbot, shown, qapp)
     use_theme(qapp, scheme="light", scale=2.0)
     dialog, _ = shown(Desk(), "picture")
     dialog.parentWidget().resize(960, 640)
-    for name in dialog.pages:
+    for name in dialog.page_names:
         dialog.show_page(name)
         settle()
     areas = {area.widget(): area.viewport().width() for area in dialog.findChildren(QScrollArea)}

@@ -131,11 +131,13 @@ class SinkCache:
         self._window, self._rope, self._heads, self._layers, self._dtype = window, rope, heads, layers, dtype
         tokens = self._block_tokens = window.block_frames * rope.tokens_per_frame
 
-        def room(slots: int) -> Room:
-            return Room(layers, batch, slots * tokens, tokens, heads, width, dtype, device)
+        def kept(slots: int, *, spare: bool) -> Kept:
+            room = Room(layers, batch, slots * tokens, tokens if spare else 0, heads, width, dtype, device)
+            return keep(room, fp8=fp8)
 
-        self._keys, self._values = (keep(room(window.slots), fp8=fp8) for _ in range(2))
-        self._moving = None if window.absolute else keep(room(window.slots - window.sinks), fp8=fp8)
+        self._keys = kept(window.slots, spare=window.absolute)
+        self._values = kept(window.slots, spare=True)
+        self._moving = None if window.absolute else kept(window.slots - window.sinks, spare=True)
         """Keys before rotation, of the slots that roll."""
         self._placed: list[int | None] = [None] * window.slots
         """The position that each slot's keys are rotated to, in blocks."""
@@ -163,7 +165,7 @@ class SinkCache:
         """Make room for the next block; the oldest that is no sink leaves when the window is full."""
         self.block += 1
         slot = self._window.slot(self.block)
-        for kept, start in self._places(slot):
+        for kept, start in self._overwritten(slot):
             kept.set_aside(start)
         self._placed_before = self._placed[slot]
         self._place()
@@ -171,9 +173,10 @@ class SinkCache:
     def rewind(self) -> None:
         """Forget the open block and bring back what its slot held; once for each `open_block`."""
         slot = self._window.slot(self.block)
-        for kept, start in self._places(slot):
+        for kept, start in self._overwritten(slot):
             kept.bring_back(start)
-        self._placed[slot] = self._placed_before
+        # keys that are kept before rotation too are rotated afresh when the next block is opened
+        self._placed[slot] = self._placed_before if self._moving is None else None
         self.block -= 1
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -200,12 +203,14 @@ class SinkCache:
         past = [(seen(self._keys, layer), seen(self._values, layer)) for layer in range(self._layers)]
         return Frozen(self._own, self._slot_tokens, self._heads, past)
 
-    def _places(self, slot: int) -> list[tuple[Kept, int]]:
-        """Where a slot begins in each of the buffers that hold it."""
-        places = [(kept, slot * self._block_tokens) for kept in (self._keys, self._values)]
-        if self._moving is not None and slot >= self._window.sinks:
-            places.append((self._moving, (slot - self._window.sinks) * self._block_tokens))
-        return places
+    def _overwritten(self, slot: int) -> list[tuple[Kept, int]]:
+        """What opening a slot destroys, and where it begins there; a sink's slot is empty until it is filled."""
+        if slot < self._window.sinks:
+            return []
+        place = slot * self._block_tokens
+        if self._moving is None:
+            return [(self._keys, place), (self._values, place)]
+        return [(self._moving, place - self._window.sinks * self._block_tokens), (self._values, place)]
 
     def _place(self) -> None:
         """Give the open block its place, and the others theirs where these have changed."""

@@ -13,12 +13,12 @@ _LARGEST = torch.finfo(torch.float8_e4m3fn).max
 
 @dataclass(frozen=True)
 class Room:
-    """How much is kept: `tokens` for every layer, and one block of `block_tokens` that was overwritten."""
+    """How much is kept: `tokens` for every layer, and `spare_tokens` of a block that was overwritten."""
 
     layers: int
     batch: int
     tokens: int
-    block_tokens: int
+    spare_tokens: int
     heads: int
     width: int
     dtype: torch.dtype
@@ -100,7 +100,7 @@ class _WithSpare:
 
     def __init__(self, room: Room, width: int, dtype: torch.dtype) -> None:
         self.kept = torch.zeros((room.layers, room.batch, room.tokens, width), dtype=dtype, device=room.device)
-        spare = (room.layers, room.batch, room.block_tokens, width)
+        spare = (room.layers, room.batch, room.spare_tokens, width)
         self._spare = torch.zeros(spare, dtype=dtype, device=room.device)
 
     def set_aside(self, start: int) -> None:

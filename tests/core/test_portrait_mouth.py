@@ -142,3 +142,21 @@ def test_a_face_that_fills_its_picture_is_not_framed_with_invented_surroundings(
     identity = make_identity(picture, Finds(face(landmarks)))
     assert np.array_equal(identity.picture[5], picture[5])
     assert np.allclose(SKIN, identity.picture[300, 200], atol=3)
+
+
+def test_the_rim_of_glasses_stays_where_it_is_when_the_eyes_shut():
+    landmarks = landmarks_of()
+    picture = drawn_face(landmarks)
+    width = landmarks[133, 0] - landmarks[33, 0]
+    under = round(float(landmarks[[159, 386], 1].min() - 0.17 * width))
+    left, right = round(float(landmarks[33, 0] - 12)), round(float(landmarks[263, 0] + 12))
+    cv2.rectangle(picture, (left, under - 7), (right, under), (20, 20, 25), -1)
+    bare = identity_of(landmarks)
+    identity = PortraitIdentity("glasses", picture, landmarks, bare.pose, 0.0, bare.eye_opening, bare.closing)
+    frame = PortraitPainter(identity).paint(motion(lids=(1, 1)))[0]
+    rim = np.s_[under - 7 : under + 1, left + 6 : right - 6]
+    assert np.abs(frame[rim].astype(int) - picture[rim]).max() < 30
+    shut = frame[
+        round(float(landmarks[159, 1])) + 2 : round(float(landmarks[145, 1])) - 1, round(float(landmarks[159, 0]))
+    ]
+    assert np.abs(shut.astype(int) - np.array(SKIN)).sum(-1).mean() < 120

@@ -30,6 +30,14 @@ LASHES = 0.03
 BROW = 0.04
 """Eye widths below the traced brow at which the lid's skin begins to unroll."""
 LEAST_FOLD = 0.17
+RIM_DARK = 0.5
+"""Brightness against the lid's below which something lies over the lid: the rim of glasses, a fringe."""
+RIM_FROM = 0.09
+"""Eye widths above the edge from where on that is looked for; below are the lashes."""
+RIM_SHARE = 0.6
+"""Share of the columns over the eye that must see it."""
+LEAST_UNDER_RIM = 0.11
+"""Eye widths of lid that unroll even when something hangs lower."""
 RIGID_EDGE = 0.07
 """Eye widths of lid beside its edge that do not stretch, so that lashes keep their thickness."""
 SHUTS = 0.8
@@ -83,6 +91,7 @@ class _Eye:
         self._lower = _edge(self._x[0], lower)[None]
         under_brow = _edge(self._x[0], identity.landmarks[list(brow), :2])[None] + BROW * width
         fold = np.clip(self._upper - under_brow, LEAST_FOLD * width, FOLD * width)
+        fold = np.minimum(fold, self._under_rim(fold))
         rigid = RIGID_EDGE * width
         self._over = _Lid(self._y, self._upper, -blurred(fold, 0.08 * width), rigid)
         self._under = _Lid(self._y, self._lower, np.full_like(fold, POUCH * width), rigid)
@@ -118,6 +127,25 @@ class _Eye:
         if closed > SHUTS:
             self._cover_slit(seen, self._upper + upper_down, (closed - SHUTS) / (1 - SHUTS))
         return np.clip(seen + 0.5, 0, 255).astype(np.uint8)
+
+    def _under_rim(self, fold: Floats) -> Floats:
+        """px of bare lid in every column, [1, w], where a rim or a fringe lies over it; elsewhere as much as `fold`."""
+        width, bright = self._width, grey(self._rest)
+        x = np.repeat(self._x - self._corner[0], 2, axis=0)
+
+        def at(above: float) -> Floats:
+            rows = np.repeat(self._upper - self._corner[1] - above * width, 2, axis=0)
+            return sampled(bright, paired(x, rows.astype(np.float32)))[0]
+
+        distances = np.arange(RIM_FROM, FOLD, 0.02)
+        seen = np.array([at(float(distance)) for distance in distances])  # [distances, w]
+        level = np.median(seen[:4], axis=0)
+        dark = (seen < RIM_DARK * level) & (distances[:, None] * width < fold)
+        over = (self._x[0] > self._x.mean() - 0.35 * width) & (self._x[0] < self._x.mean() + 0.35 * width)
+        if dark[:, over].any(0).mean() < RIM_SHARE:
+            return fold
+        bare = np.where(dark.any(0), distances[dark.argmax(0)] - 0.02, FOLD) * width
+        return np.maximum(blurred(bare[None].astype(np.float32), 0.05 * width), LEAST_UNDER_RIM * width)
 
     def _cover_slit(self, seen: Floats, meeting: Floats, share: float) -> None:
         """Lay lashes over what shines where the lids meet: the white that the traced edges left on them."""

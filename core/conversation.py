@@ -9,13 +9,15 @@ from core.answer import Answer, Ended, Output, Report, Spoke, UserWords
 from core.channel import Channel, Closed, TimedOut
 from core.commands import Appear, Command, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
 from core.dialogue.protocol import Verdict
-from core.events import Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
-from core.listening.turns import Floor
+from core.draft import Draft
+from core.events import Failed, Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
+from core.listening.judge import Judged, Overheard
 from core.marks import Step
 from core.media import CAPTURE_RATE, AudioChunk, Turn
 from core.memory import Spoken
+from core.person import Person
 from core.scribe import Glimpsed
-from core.unanswered import declined, kept_question
+from core.unanswered import declined, kept_question, writes_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from core.dialogue.protocol import Dialogue, Message
     from core.events import Emit
     from core.hearing import Hearing
+    from core.listening.judge import Judge
     from core.marks import Marks
     from core.memory import Memory
     from core.scribe import Scribe
@@ -30,10 +33,10 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.04
 _INBOX = 2 * CAPTURE_RATE
-_GLIMPSE_EVERY = int(0.8 * CAPTURE_RATE)
+_COMPLETE = {Verdict.OK, Verdict.NO_AUDIO, Verdict.MUTE}
 
 
-_Message = AudioChunk | Command | Report | Glimpsed
+_Message = AudioChunk | Command | Report | Glimpsed | Judged | Overheard
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,13 @@ class Conversation:
     Everything else reaches it as a value through `tell` (or `hear`, for sound), from any thread.
 
     Args:
+        judge: tells what a pause and a word in between mean; without one only the time tells.
+        drafts: ask the dialogue already when the person has probably finished.
         built_in: makes the companion that answers when the person asks for it.
         media_rate: samples of speech a second.
         note: told each line for the recording's subtitles: who, words, turn, seconds.
 
-    `sounding` and `person` may be read from any thread: what the avatar and the person say at this moment.
+    `sounding` may be read from any thread: what the avatar says at this moment.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Conversation:
         *,
         hearing: Hearing,
         scribe: Scribe,
+        judge: Judge | None,
         memory: Memory,
         unanswered: Unanswered,
         dialogue: Dialogue,
@@ -72,9 +78,9 @@ class Conversation:
         media_rate: int,
         note: Callable[[str, str, Turn, float | None], None],
         microphone_on: bool = True,
+        drafts: bool = False,
     ) -> None:
-        self._hearing = hearing
-        self._scribe = scribe
+        self._voice = Person(hearing, scribe, judge, self, output.soften)
         self._memory = memory
         self._unanswered = unanswered
         self._dialogue = dialogue
@@ -91,11 +97,11 @@ class Conversation:
         self._number = memory.history.last_turn
         self._opened_at = 0
         self._reply: Spoken | None = None
-        self._glimpsed = 0
+        self._draft: Draft | None = None
+        self._drafts = drafts
         self._status = Status.STARTING
         self._appeared = False
         self.sounding: Sounding | None = None
-        self.person = ""
 
     # -- any thread
 
@@ -103,8 +109,13 @@ class Conversation:
         """Sound from the microphone; never waits: when nobody listens in time, the oldest is dropped and counted."""
         self._inbox.offer(chunk)
 
-    def tell(self, message: Command | Glimpsed) -> None:
+    def tell(self, message: Command | Glimpsed | Judged | Overheard) -> None:
         self._inbox.offer(message)
+
+    @property
+    def person(self) -> str:
+        """What the person says at this moment, as far as it is understood."""
+        return self._voice.words
 
     @property
     def question(self) -> Turn | None:
@@ -140,9 +151,13 @@ class Conversation:
             message = None
         match message:
             case AudioChunk():
-                self._listen(message)
+                self._voice.listen(message, self._reply)
             case Glimpsed():
-                self._glimpse(message)
+                self._voice.glimpsed(message)
+            case Judged():
+                self._voice.judged(message)
+            case Overheard():
+                self._voice.overheard(message)
             case UserWords() | Spoke() | Ended():
                 self._hear_of_reply(message)
             case None:
@@ -153,8 +168,10 @@ class Conversation:
         self._retry_when_due()
         self._show_status()
 
-    def interrupt(self) -> None:
-        """Barge-in, in the order that loses nothing: see docs/architecture.md, "Cancellation"."""
+    def interrupt(self, *, unfinished: bool = False) -> None:
+        """Barge-in, in the order that loses nothing: see docs/architecture.md, "Cancellation". Of a reply to an
+        `unfinished` question nothing is told unless words of it were."""
+        self.go_on()
         reply = self._reply
         if reply is None:
             return
@@ -162,7 +179,9 @@ class Conversation:
         reply.dialogue.cancel(reply.turn)
         self._output.drop(reply.turn)
         heard = self._output.silence(reply.turn)
-        self._reply, self.person = None, ""
+        self._reply, self._voice.words = None, ""
+        if unfinished and not reply.text:
+            return
         said, unheard = reply.split(heard)
         if reply.ended is not None and reply.ended.error is None and said.strip() and not unheard.strip():
             self._finish(reply)  # only the silence after its last word was cut
@@ -179,7 +198,7 @@ class Conversation:
             case Interrupt():
                 self.interrupt()
             case Hold(pressed):
-                self._hold(pressed)
+                self._voice.hold(pressed)
             case Retry(here):
                 self._unanswered.attempts = 0
                 self._retry(here)
@@ -197,64 +216,54 @@ class Conversation:
                 if greet:
                     self._begin(None)
             case Rules(rules, hold_to_talk):
-                self._hearing.follow(rules, hold_to_talk)
+                self._voice.follow(rules, hold_to_talk)
 
-    # -- the person
+    # -- the person (`core.person.Answerer`)
 
-    def _listen(self, chunk: AudioChunk) -> None:
-        avatar_speaks = self._reply is not None and self._reply.sounding
-        match self._hearing.hear(chunk, avatar_speaks=avatar_speaks):
-            case Floor.SPEAKING:
-                self.interrupt()
-                self._glimpsed, self.person = self._hearing.position, ""
-            case Floor.PAUSED:
-                self._scribe.rest()
-                self._dialogue.anticipate(self._hearing.so_far())
-            case Floor.QUIET:
-                self._speech_ends()
-            case _:
-                self._write_down()
+    def prepare(self, speech: AudioChunk) -> None:
+        self._dialogue.anticipate(speech)
 
-    def _write_down(self) -> None:
-        """What the person says is shown while they say it."""
-        if self._hearing.speaking and self._hearing.position - self._glimpsed >= _GLIMPSE_EVERY:
-            self._glimpsed = self._hearing.position
-            self._scribe.listen(self._hearing.so_far())
+    def draft(self, speech: AudioChunk) -> None:
+        if self._drafts and self._draft is None:
+            self._number += 1
+            turn, messages = Turn(self._number, speech), self._memory.history.messages()
+            self._draft = Draft(turn, messages, self._dialogue, self._inbox.offer, self._output, self._marks)
 
-    def _glimpse(self, glimpsed: Glimpsed) -> None:
-        if self._hearing.speaking and glimpsed.start == self._hearing.so_far().start:
-            self.person = glimpsed.text
+    def go_on(self) -> None:
+        draft, self._draft = self._draft, None
+        if draft:
+            draft.withdraw()
 
-    def _speech_ends(self) -> None:
-        self._scribe.rest()
-        speech, silence_s = self._hearing.speech()
-        if len(speech.samples):
-            self._begin(speech, silence_s)
-
-    def _hold(self, pressed: bool) -> None:
-        if pressed:
-            self.interrupt()
-            self._hearing.press()
-            self._glimpsed, self.person = self._hearing.position, ""
-        elif self._hearing.release() is Floor.QUIET:
-            self._speech_ends()
+    def answer(self, speech: AudioChunk, silence_s: float, again: Turn | None) -> None:
+        draft, self._draft = self._draft, None
+        self._begin(speech, silence_s, again=again, draft=draft)
 
     def _switch_microphone(self, on: bool) -> None:
         self._microphone_on = on
         if not on:
-            self._scribe.rest()
-            self._hearing.forget()
-            self.person = ""
+            self._voice.fall_silent()
 
     # -- the turn
 
-    def _begin(self, speech: AudioChunk | str | None, ended_ago_s: float = 0.0) -> None:
-        """A new turn: whatever was being said is cut, and the dialogue is asked."""
+    def _begin(
+        self,
+        speech: AudioChunk | str | None,
+        ended_ago_s: float = 0.0,
+        *,
+        again: Turn | None = None,
+        draft: Draft | None = None,
+    ) -> None:
+        """A new turn, or `again` one whose question was not over: whatever was being said is cut, and the dialogue is
+        asked, or the `draft` of its answer is taken."""
         self.interrupt()
         self._unanswered.attempts = 0
-        self._number += 1
-        turn = Turn(self._number, speech)
-        messages = self._memory.history.messages()
+        if draft is None and again is None:
+            self._number += 1
+        number = draft.turn.number if draft else again.number if again else self._number
+        turn = draft.turn if draft else Turn(number, speech)
+        if again is not None and draft is None:
+            self._marks.forget(number)
+        messages = self._memory.history.messages(before=number)
         now = self._marks.now()
         if isinstance(speech, AudioChunk):
             self._marks.mark(turn.number, Step.SPEECH_END, now - ended_ago_s)
@@ -264,15 +273,18 @@ class Conversation:
             self._memory.question(turn, typed)
             self._emit(UserSpoke(turn.number, typed, spoken=not isinstance(speech, str)))
             if typed:
-                self.person = ""
+                self._voice.words = ""
                 self._note("user", typed, turn, 0.0)
-        self._ask(turn, messages, self._dialogue)
+        self._ask(turn, messages, self._dialogue, draft)
 
-    def _ask(self, turn: Turn, messages: list[Message], dialogue: Dialogue) -> None:
+    def _ask(self, turn: Turn, messages: list[Message], dialogue: Dialogue, draft: Draft | None = None) -> None:
         self._unanswered.asked()
         self._reply = Spoken(turn, dialogue, self._memory.now())
         self.sounding = None
-        dialogue.start(turn, messages, Answer(turn, self._inbox.offer, self._output, self._marks))
+        if draft:
+            draft.release()
+        else:
+            dialogue.start(turn, messages, Answer(turn, self._inbox.offer, self._output, self._marks))
 
     def _retry(self, here: bool = False) -> None:
         question = self._unanswered.turn
@@ -286,7 +298,7 @@ class Conversation:
         self._ask(turn, messages, self._built_in() if here else self._dialogue)
 
     def _retry_when_due(self) -> None:
-        if self._unanswered.due(self._marks.now()) and self._reply is None and not self._hearing.speaking:
+        if self._unanswered.due(self._marks.now()) and self._reply is None and not self._voice.speaking:
             self._retry()
 
     def _open(self, command: Open) -> None:
@@ -296,7 +308,7 @@ class Conversation:
         self._opened_at = self._number
         self._unanswered.asked()
         self._unanswered.turn = kept_question(command.history)
-        self.sounding, self.person = None, ""
+        self.sounding, self._voice.words = None, ""
 
     # -- the answer
 
@@ -324,7 +336,7 @@ class Conversation:
         self._memory.question(words.turn, words.text)
         self._emit(UserSpoke(words.turn.number, words.text, spoken=True))
         if self._reply is not None and self._reply.turn is words.turn and not self._reply.sounding:
-            self.person = words.text
+            self._voice.words = words.text
         if isinstance(words.turn.speech, AudioChunk):
             self._note("user", words.text, words.turn, len(words.turn.speech.samples) / CAPTURE_RATE)
 
@@ -335,7 +347,7 @@ class Conversation:
             return
         if not reply.sounding and self._output.shown(reply.turn):
             reply.sounding = True
-            self.person = ""
+            self._voice.words = ""
             self._emit(
                 TurnMeasured(
                     reply.turn.number, isinstance(reply.turn.speech, str), self._marks.stages(reply.turn.number)
@@ -348,15 +360,20 @@ class Conversation:
 
     def _finish(self, reply: Spoken) -> None:
         self._reply = None
-        self.person = ""
+        self._voice.words = ""
+        self._voice.reply_over()
         ended = reply.ended
         text = reply.text.strip()
-        complete = ended is not None and ended.error is None and ended.verdict in {Verdict.OK, Verdict.NO_AUDIO}
+        complete = ended is not None and ended.error is None and ended.verdict in _COMPLETE
         if text:
             self._memory.reply(reply, cut=not complete)
             self._note("avatar", text, reply.turn, None if reply.samples else 0.0)
+        if ended is not None and ended.error is None:
+            self._memory.withhold(reply.turn, ended.verdict is Verdict.FILTERED)
         if ended is not None and ended.verdict is Verdict.FILTERED:
             self._unanswered.keep(reply.turn, declined(), begun=True, now=self._marks.now())
+        if ended is not None and ended.verdict is Verdict.MUTE:
+            self._emit(Failed.of(writes_only(spoken_for=bool(reply.samples))))
         if reply.pieces or ended is None or ended.error is None:
             self._emit(Replying(reply.turn.number, text, done=True, complete=complete))
 
@@ -372,7 +389,7 @@ class Conversation:
     def _present_status(self) -> Status:
         if not self._appeared:
             return Status.STARTING
-        if self._hearing.speaking:
+        if self._voice.speaking:
             return Status.LISTENING
         if self._reply is not None:
             return Status.SPEAKING if self._reply.sounding else Status.THINKING
@@ -384,6 +401,7 @@ class Conversation:
 
     def _end_quietly(self) -> None:
         """The app closes: what was heard so far is kept, without an event for anybody."""
+        self.go_on()
         if reply := self._reply:
             reply.turn.cancel()
             reply.dialogue.cancel(reply.turn)

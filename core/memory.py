@@ -83,6 +83,13 @@ class Memory:
         """What the person said in `turn`; `text` is empty as long as nobody knows the words."""
         self._put(Entry(turn.number, "user", text, self.now(), spoken=not isinstance(turn.speech, str)))
 
+    def withhold(self, turn: Turn, withheld: bool) -> None:
+        """A filter stopped `turn`, or let it pass after all: no model is told of what is withheld."""
+        try:
+            self._history.withhold(turn.number, withheld)
+        except LiveTalkError as error:
+            self._emit(Failed.of(error))
+
     def reply(self, spoken: Spoken, *, cut: bool) -> None:
         """A reply that is over, heard to its end."""
         self._reply(spoken, spoken.text.strip(), spoken.samples, cut=cut)

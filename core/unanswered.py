@@ -83,6 +83,17 @@ def declined() -> LiveTalkError:
     )
 
 
+def writes_only(*, spoken_for: bool) -> LiveTalkError:
+    """The endpoint gave no sound two times in a row; `spoken_for` when another voice read its words."""
+    here = "This computer’s voice speaks for it: English only. " if spoken_for else ""
+    return LiveTalkError(
+        Problem.ENDPOINT_REFUSED,
+        "The endpoint answers in writing only.",
+        f"{here}Choose a model that speaks in Settings.",
+        detail="two answers without sound in a row: the server has no speech stage",
+    )
+
+
 def _given_up(failed: Failed) -> Failed:
     """Nothing is tried again by itself any more: what promised to is said otherwise."""
     if failed.problem is not Problem.ENDPOINT_BUSY or failed.retry_after_s is None:

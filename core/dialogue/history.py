@@ -132,11 +132,27 @@ class History:
         return max((turn for turn, _ in self._entries), default=0)
 
     def put(self, entry: Entry) -> None:
-        """Add `entry`, or let it take the place of the one of the same turn and role.
+        """Add `entry`, or let it take the place of the one of the same turn and role. What was withheld stays so.
 
         Raises:
             LiveTalkError: it could not be written; it is kept in memory all the same.
         """
+        before = self._entries.get((entry.turn, entry.role))
+        if before is not None and before.withheld and not entry.withheld:
+            entry = msgspec.structs.replace(entry, withheld=True)
+        self._keep(entry)
+
+    def withhold(self, turn: int, withheld: bool) -> None:
+        """A filter stopped what the person said in `turn`, or let it pass after all: whether a model is told of it.
+
+        Raises:
+            LiveTalkError: it could not be written; it is kept in memory all the same.
+        """
+        entry = self._entries.get((turn, "user"))
+        if entry is not None and entry.withheld != withheld:
+            self._keep(msgspec.structs.replace(entry, withheld=withheld))
+
+    def _keep(self, entry: Entry) -> None:
         self._entries[entry.turn, entry.role] = entry
         lines: list[Entry | _Title] = [entry]
         if not self._title and entry.role == "user" and entry.text.strip():

@@ -273,10 +273,12 @@ class OmniDialogue:
     def _judge(self, server: Server, verdict: Verdict) -> Verdict:
         """After two answers without sound none is asked for any more: the words are read aloud as they come."""
         self._mute = self._mute + 1 if verdict is Verdict.NO_AUDIO and server.profile.speaks else 0
-        if self._mute == _MUTE_AFTER and server.profile.transport == "chat":
-            log.info("the endpoint has no speech stage")
+        if self._mute != _MUTE_AFTER:
+            return verdict
+        log.info("the endpoint has no speech stage")
+        if server.profile.transport == "chat":
             self._remember(server.asked_as(turned(server.profile, "modalities")))
-        return verdict
+        return Verdict.MUTE
 
     async def _known_server(self, waiting: Waiting) -> Server:
         """Learn who answers, from the warming that is under way if there is one."""

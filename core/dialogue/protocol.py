@@ -26,13 +26,15 @@ class Message:
 
 
 class Verdict(enum.Enum):
-    """How a reply ended, as far as the dialogue knows."""
+    """How a reply ended, as far as the dialogue knows. MUTE is NO_AUDIO for the second time in a row: the endpoint has
+    no speech stage, and the person is told."""
 
     OK = "ok"
     CUT = "cut"
     FILTERED = "filtered"
     LENGTH = "length"
     NO_AUDIO = "no_audio"
+    MUTE = "mute"
 
 
 class Reply(Protocol):

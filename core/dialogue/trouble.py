@@ -127,16 +127,6 @@ def cannot_hear() -> ServerError:
     )
 
 
-def no_speech_stage() -> ServerError:
-    """For a conversation whose endpoint gave no sound two times in a row."""
-    return ServerError(
-        Problem.ENDPOINT_REFUSED,
-        "The endpoint answers in writing only.",
-        "Choose a model that speaks in Settings, or go on reading.",
-        detail="two answers without sound in a row: the server has no speech stage",
-    )
-
-
 def key_refused(endpoint: Endpoint, detail: str) -> ServerError:
     if not endpoint.key:
         return ServerError(Problem.KEY_REFUSED, "The endpoint asks for a key.", "Enter it in Settings.", detail=detail)

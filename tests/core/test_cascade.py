@@ -231,7 +231,7 @@ def test_an_omni_endpoint_without_a_speech_stage_is_read_aloud_and_after_two_tur
     with talking(in_turn(writing("First. Second.")), local=local) as (server, dialogue):
         replies = [ask(dialogue, Heard(number=number)) for number in range(3)]
         asked = [turn.body["modalities"] for turn in server.turns]
-    assert [reply.verdict for reply in replies] == [Verdict.NO_AUDIO, Verdict.NO_AUDIO, Verdict.OK]
+    assert [reply.verdict for reply in replies] == [Verdict.NO_AUDIO, Verdict.MUTE, Verdict.OK]
     assert all(len(reply.pcm) == 2 * 2 * 6000 for reply in replies)
     assert asked == [["text", "audio"], ["text", "audio"], ["text"]]
     assert sorted(said) == ["First."] * 3 + ["Second."] * 3

@@ -287,6 +287,44 @@ def test_an_answer_that_was_filtered_is_told_and_not_called_complete(rig: Conver
     assert "declined" in rig.events.of(Failed)[0].title
 
 
+def test_a_filtered_question_may_be_asked_again_and_is_not_told_to_the_model_with_the_next_one(
+    rig: ConversationRig,
+) -> None:
+    rig.dialogue.hold = True
+    rig.session.say("Something")
+    rig.crank(0.2)
+    rig.dialogue.replies[0].finish(Verdict.FILTERED)
+    rig.crank(0.2)
+    rig.session.say("Something else")
+    rig.crank(0.2)
+    assert rig.dialogue.histories[1] == []
+    rig.dialogue.replies[1].finish(Verdict.FILTERED)
+    rig.crank(0.2)
+    rig.session.retry()
+    rig.crank(0.2)
+    assert [turn.speech for turn in rig.dialogue.started][2] == "Something else"
+    rig.dialogue.replies[2].speak(np.full(2400, 0.2, np.float32), "Well.")
+    rig.dialogue.replies[2].finish()
+    rig.crank(1.0)
+    rig.session.say("Next")
+    rig.crank(0.2)
+    assert [message.text for message in rig.dialogue.histories[3]] == ["Something else", "Well."]
+
+
+@pytest.mark.parametrize("spoken_for", [True, False])
+def test_an_endpoint_that_only_writes_is_told_of(rig: ConversationRig, spoken_for: bool) -> None:
+    rig.dialogue.hold = True
+    rig.session.say("Hello")
+    rig.crank(0.2)
+    rig.dialogue.replies[0].speak(np.full(2400 if spoken_for else 0, 0.2, np.float32), "Hello.")
+    rig.dialogue.replies[0].finish(Verdict.MUTE)
+    rig.crank(1.0)
+    (failed,) = rig.events.of(Failed)
+    assert failed.title == "The endpoint answers in writing only."
+    assert ("computer’s voice" in failed.advice) is spoken_for
+    assert rig.events.of(Replying)[-1].complete
+
+
 def test_cutting_the_silence_after_the_last_word_interrupts_nothing(rig: ConversationRig) -> None:
     rig.dialogue.pieces = (("Short.", 0.5),)
     rig.session.say("Hello")

@@ -228,6 +228,29 @@ def test_speech_whose_words_nobody_knows_is_told_to_the_model_as_a_turn_without_
     assert history.messages() == [Message("user", ""), Message("assistant", "Blue, I think.")]
 
 
+def test_a_turn_that_a_filter_stopped_is_remembered_and_not_told_to_the_model_until_it_passes(folder: Path) -> None:
+    with History("amara", STARTED, folder) as history:
+        history.put(user(1, "Hello."))
+        history.put(user(2, "", spoken=True))
+        history.put(avatar(2, "I'm sorry, I can't answer that."))
+        history.withhold(2, withheld=True)
+        history.put(user(2, "Something rude.", spoken=True))  # its words become known later
+        assert history.messages() == [Message("user", "Hello.")]
+        assert history.path
+        with History.reopen(history.path) as again:
+            assert again.messages() == [Message("user", "Hello.")]
+            assert [entry.text for entry in again.entries][1] == "Something rude."
+        history.withhold(2, withheld=False)
+        assert len(history.messages()) == 3
+
+
+def test_messages_know_the_turn_they_belong_to() -> None:
+    history = History("amara", STARTED, None)
+    history.put(user(3, "", spoken=True))
+    history.put(avatar(3, "Hello."))
+    assert [message.turn for message in history.messages()] == [3, 3]
+
+
 def test_a_long_first_sentence_is_shortened_at_a_word_for_the_title() -> None:
     history = History("amara", STARTED, None)
     history.put(user(1, "word " * 40))

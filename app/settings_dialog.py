@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import shiboken6
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -35,8 +37,6 @@ from core.settings import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from PySide6.QtGui import QKeyEvent
 
     from app.settings_pages.page import Page
     from app.settings_services import SettingsServices
@@ -92,6 +92,8 @@ class SettingsDialog(Sheet):
         row.addWidget(self._side())
         row.addLayout(self._main(), 1)
         self._navigation.currentRowChanged.connect(self._turn_to)
+        for keys, rows in (("Ctrl+PgDown", 1), ("Ctrl+PgUp", -1)):
+            QShortcut(QKeySequence(keys), self, partial(self._turn_by, rows))
         self.show_page(page)
 
     @property
@@ -149,13 +151,9 @@ class SettingsDialog(Sheet):
         self.pages[self._shown].left()
         super().done(result)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_PageDown and event.modifiers() == Qt.KeyboardModifier.ControlModifier:
-            self._navigation.setCurrentRow(min(self._navigation.currentRow() + 1, len(_PAGES) - 1))
-        elif event.key() == Qt.Key.Key_PageUp and event.modifiers() == Qt.KeyboardModifier.ControlModifier:
-            self._navigation.setCurrentRow(max(self._navigation.currentRow() - 1, 0))
-        else:
-            super().keyPressEvent(event)
+    def _turn_by(self, rows: int) -> None:
+        row = self._navigation.currentRow() + rows
+        self._navigation.setCurrentRow(min(max(row, 0), len(_PAGES) - 1))
 
     def _put(self, settings: Settings) -> None:
         if settings != self._settings:

@@ -56,6 +56,16 @@ def test_a_page_is_made_when_it_is_first_looked_at(qtbot, shown):
     assert len(dialog.page_names) == 7
 
 
+def test_the_pages_are_turned_by_keyboard_wherever_the_focus_is(qtbot, shown):
+    dialog, _ = shown(Desk(), "conversation")
+    control = Qt.KeyboardModifier.ControlModifier
+    turned = []
+    for key in (Qt.Key.Key_PageDown, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp, Qt.Key.Key_PageUp, Qt.Key.Key_PageUp):
+        qtbot.keyClick(dialog.focusWidget(), key, control)
+        turned.append(dialog.page)
+    assert turned == ["sound", "picture", "sound", "conversation", "conversation"]
+
+
 def test_a_tick_is_in_force_at_once(qtbot, shown):
     dialog, applied = shown(Desk(), "window")
     dialog.pages["window"].boxes["always_on_top"].click()

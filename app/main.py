@@ -52,7 +52,7 @@ from app.video_view import RasterView
 from app.window_state import WindowState
 from app.without_window import tell_without_window
 from core.errors import LiveTalkError, Problem, SettingsError
-from core.events import Failed, Status, StatusChanged
+from core.events import Crashed, Failed, Status, StatusChanged
 from core.settings import (
     Settings,
     config_folder,
@@ -166,6 +166,7 @@ class Program(QObject):
         self._sheets = Sheets(self.window, self._keys, pictures, self._check_picture, self._key_changed, VERSION)
         self._first_run = FirstRun(self.window)
         self._greet = not in_force.window.greeted
+        self._down = False
         self._keyring_missed = False
         self._connect()
 
@@ -210,7 +211,7 @@ class Program(QObject):
         self._reporter.file_known.connect(self._know_file)
         self._keeper.failed.connect(self._tell)
         host.opened.connect(self._opened)
-        host.failed.connect(self._tell)
+        host.failed.connect(self._not_opened)
         host.broke.connect(self._host_broke)
         host.closed.connect(self._closed)
 
@@ -232,7 +233,7 @@ class Program(QObject):
 
     def _opened(self, engine: Engine) -> None:
         """What was changed while it opened is taken over, or asks for another one."""
-        self._greet = False
+        self._greet = self._down = False
         if engine.apply(self.window.settings):
             self.window.attach(engine)
         else:
@@ -241,7 +242,7 @@ class Program(QObject):
     def _settings_changed(self, settings: Settings) -> None:
         self._keeper.keep(settings)
         engine = self.window.engine
-        if engine is not None and not engine.apply(settings):
+        if self._down if engine is None else not engine.apply(settings):
             self._reopen()
 
     def _key_changed(self) -> None:
@@ -252,6 +253,7 @@ class Program(QObject):
 
     def _reopen(self) -> None:
         """Another conversation with the settings in force, which goes on where this one is."""
+        self._down = False
         self.window.attach(None)
         self._reporter.answered_here()
         self._reporter.receive(StatusChanged(Status.STARTING))
@@ -313,11 +315,19 @@ class Program(QObject):
     def _tell(self, error: LiveTalkError) -> None:
         self._reporter.receive(Failed.of(error))
 
+    def _not_opened(self, error: LiveTalkError) -> None:
+        """No conversation runs; the next change of the settings tries again."""
+        self._down = True
+        self._reporter.receive(StatusChanged(Status.STOPPED))
+        self._tell(error)
+
     def _host_broke(self, error: BaseException) -> None:
         from app.crash import report_of
 
-        self._reporter.receive(StatusChanged(Status.STOPPED))
-        self._show_report(report_of(error, "the conversation"))
+        self._down = True
+        report = report_of(error, "the conversation")
+        self._reporter.receive(Crashed("the conversation", report))
+        self._show_report(report)
 
     def _show_report(self, report: str, earlier: bool = False) -> None:
         if self._report is not None:

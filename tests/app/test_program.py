@@ -385,6 +385,34 @@ def test_the_program_opens_a_conversation_and_ends_it_when_the_window_closes(
     assert opener.opened[0].asked[-1] == ("close", None)
 
 
+def test_after_an_opening_that_failed_a_change_of_the_settings_tries_again(
+    program: Start, opener: Opener, qtbot: QtBot
+) -> None:
+    opener.refusal = DeviceError(Problem.NO_LOUDSPEAKER, "No loudspeaker was found.", "Connect one.")
+    started = program()
+    pill, card = started.window.stage.pill, started.window.stage.problem
+    qtbot.waitUntil(lambda: card.message is not None)
+    assert pill.status is Status.STOPPED
+    opener.refusal = None
+    started.window.apply(changed(started.window.settings, "dialogue", url="https://example.org/v1"))
+    qtbot.waitUntil(lambda: started.window.engine is not None)
+
+
+def test_after_a_bug_in_an_opening_a_new_start_is_offered(
+    program: Start, opener: Opener, qtbot: QtBot, expected_log: list[str]
+) -> None:
+    expected_log.append("could not be opened")
+    opener.refusal = RuntimeError("a bug")
+    started = program()
+    card = started.window.stage.problem
+    qtbot.waitUntil(lambda: started._report is not None)
+    started._report.reject()
+    assert started.window.stage.pill.status is Status.STOPPED
+    opener.refusal = None
+    next(button for button in card.buttons if button.text() == "Start again").click()
+    qtbot.waitUntil(lambda: started.window.engine is not None)
+
+
 @pytest.mark.parametrize("goes_well", [True, False])
 def test_no_garbage_is_looked_for_until_there_is_a_picture(
     program: Start, opener: Opener, qtbot: QtBot, goes_well: bool

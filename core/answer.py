@@ -43,10 +43,22 @@ class Ended:
 Report = UserWords | Spoke | Ended
 
 
-class Output(Protocol):
-    """What the conversation asks of the playback and the sound: where a turn's sound has got to, and silence now."""
+@dataclass(frozen=True)
+class Sounding:
+    """The pieces of the current reply, for captions. Replaced, never changed."""
+
+    turn: Turn
+    pieces: tuple[tuple[str, int], ...]
+
+
+class Sink(Protocol):
+    """Where the speech of an answer goes."""
 
     def put(self, segment: SpeechSegment) -> bool: ...
+
+
+class Output(Sink, Protocol):
+    """What the conversation asks of the playback and the sound: where a turn's sound has got to, and silence now."""
 
     def drop(self, turn: Turn) -> None: ...
 
@@ -56,6 +68,10 @@ class Output(Protocol):
 
     def shown(self, turn: Turn) -> bool: ...
 
+    def soften(self, soft: bool) -> None:
+        """The avatar's voice is softer until it is known who has the floor, or loud again."""
+        ...
+
     def silence(self, turn: Turn) -> int:
         """Cut the turn's sound at once; returns how many of its samples were heard."""
         ...
@@ -64,10 +80,10 @@ class Output(Protocol):
 class Answer:
     """Where the dialogue's thread puts an answer (`core.dialogue.protocol.Reply`)."""
 
-    def __init__(self, turn: Turn, report: Callable[[Report], None], output: Output, marks: Marks) -> None:
+    def __init__(self, turn: Turn, report: Callable[[Report], None], sink: Sink, marks: Marks) -> None:
         self.turn = turn
         self._report = report
-        self._output = output
+        self._sink = sink
         self._marks = marks
 
     def user_said(self, text: str) -> None:
@@ -102,6 +118,6 @@ class Answer:
     def _put(self, segment: SpeechSegment) -> bool:
         """A conversation that has ended wants nothing any more."""
         try:
-            return self._output.put(segment)
+            return self._sink.put(segment)
         except Closed:
             return False

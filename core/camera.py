@@ -6,8 +6,6 @@ from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from core.errors import LiveTalkError
 from core.events import Failed
 from core.playback.player import Played
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.events import Emit
-    from core.media import Turn
+    from core.media import Samples, Turn
     from core.playback.player import Player
 
 
@@ -29,15 +27,15 @@ class Camera:
 
     Args:
         recorder: makes the recorder of a file; only called when there is a picture.
-        muted: whether the avatar's voice is silent now.
+        loudness: the gain with which so many media samples from the first were heard.
     """
 
     def __init__(
-        self, player: Player, recorder: Callable[[Path], Recorder], muted: Callable[[], bool], emit: Emit
+        self, player: Player, recorder: Callable[[Path], Recorder], loudness: Callable[[int, int], Samples], emit: Emit
     ) -> None:
         self._player = player
         self._make = recorder
-        self._muted = muted
+        self._loudness = loudness
         self._emit = emit
         self._wanted: deque[Path] = deque()
         self._recorder: Recorder | None = None
@@ -89,8 +87,8 @@ class Camera:
             recorder.line(Line(speaker, text, turn.number, seconds))
 
     def _played(self, played: Played) -> None:
-        """The film holds what was heard: a muted voice is silence in it too. Its loudness is the voice's own, not the
-        room's."""
+        """The film holds what was heard: a muted voice is silence in it too, and one that gave way is softer. Its
+        loudness is the voice's own, not the room's."""
         if recorder := self._recorder:
-            samples = np.zeros_like(played.samples) if self._muted() else played.samples
-            recorder.played(Played(samples, played.frames, played.turn))
+            samples = played.samples * self._loudness(played.start, len(played.samples))
+            recorder.played(Played(samples, played.frames, played.turn, played.start))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.answer import Answer, Ended, Output, Report, Spoke, UserWords
+from core.answer import Answer, Ended, Output, Report, Sounding, Spoke, UserWords
 from core.channel import Channel, Closed, TimedOut
 from core.commands import Appear, Command, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
 from core.dialogue.protocol import Verdict
@@ -37,14 +36,6 @@ _COMPLETE = {Verdict.OK, Verdict.NO_AUDIO, Verdict.MUTE}
 
 
 _Message = AudioChunk | Command | Report | Glimpsed | Judged | Overheard
-
-
-@dataclass(frozen=True)
-class Sounding:
-    """The pieces of the current reply, for captions. Replaced, never changed."""
-
-    turn: Turn
-    pieces: tuple[tuple[str, int], ...]
 
 
 class Conversation:
@@ -223,10 +214,10 @@ class Conversation:
     def prepare(self, speech: AudioChunk) -> None:
         self._dialogue.anticipate(speech)
 
-    def draft(self, speech: AudioChunk) -> None:
+    def draft(self, speech: AudioChunk, again: Turn | None) -> None:
         if self._drafts and self._draft is None:
-            self._number += 1
-            turn, messages = Turn(self._number, speech), self._memory.history.messages()
+            turn = self._turn(speech, again)
+            messages = self._memory.history.messages(before=turn.number)
             self._draft = Draft(turn, messages, self._dialogue, self._inbox.offer, self._output, self._marks)
 
     def go_on(self) -> None:
@@ -257,13 +248,8 @@ class Conversation:
         asked, or the `draft` of its answer is taken."""
         self.interrupt()
         self._unanswered.attempts = 0
-        if draft is None and again is None:
-            self._number += 1
-        number = draft.turn.number if draft else again.number if again else self._number
-        turn = draft.turn if draft else Turn(number, speech)
-        if again is not None and draft is None:
-            self._marks.forget(number)
-        messages = self._memory.history.messages(before=number)
+        turn = draft.turn if draft else self._turn(speech, again)
+        messages = self._memory.history.messages(before=turn.number)
         now = self._marks.now()
         if isinstance(speech, AudioChunk):
             self._marks.mark(turn.number, Step.SPEECH_END, now - ended_ago_s)
@@ -276,6 +262,13 @@ class Conversation:
                 self._voice.words = ""
                 self._note("user", typed, turn, 0.0)
         self._ask(turn, messages, self._dialogue, draft)
+
+    def _turn(self, speech: AudioChunk | str | None, again: Turn | None) -> Turn:
+        if again is None:
+            self._number += 1
+            return Turn(self._number, speech)
+        self._marks.forget(again.number)
+        return Turn(again.number, speech)
 
     def _ask(self, turn: Turn, messages: list[Message], dialogue: Dialogue, draft: Draft | None = None) -> None:
         self._unanswered.asked()
@@ -333,6 +326,8 @@ class Conversation:
         """What the person said in a spoken turn became known."""
         if words.turn.number <= self._opened_at:
             return  # they belong to the conversation before this one
+        if self._reply and words.turn.number == self._reply.turn.number and words.turn is not self._reply.turn:
+            return  # the question went on
         self._memory.question(words.turn, words.text)
         self._emit(UserSpoke(words.turn.number, words.text, spoken=True))
         if self._reply is not None and self._reply.turn is words.turn and not self._reply.sounding:

@@ -59,6 +59,26 @@ class Hearing:
         silence = self._turns.end - self._turns.speech_end
         return self._speech(self._turns.end - max(0, silence - _KEPT_SILENCE)), silence / CAPTURE_RATE
 
+    def judge(self, asked_at: int, finished: float | None) -> Floor:
+        """The pause noticed at that position ends the turn with this probability; QUIET when it is over by that."""
+        return self._turns.judge(asked_at, finished)
+
+    def probably_over(self, asked_at: int, finished: float) -> bool:
+        """The pause noticed at that position goes on, and the turn is more likely finished than just begun."""
+        return self._turns.paused_at == asked_at and finished > self._turns.rules.unfinished
+
+    def intrusion(self) -> AudioChunk:
+        """What was said into the reply just now."""
+        return self._since(self._turns.onset, self._turns.position)
+
+    def spare(self) -> None:
+        """It is a sign of listening so far."""
+        self._turns.spare()
+
+    def accept(self) -> Floor:
+        """What was said into the reply was meant for the avatar: QUIET when it is a turn."""
+        return self._turns.accept()
+
     def press(self) -> None:
         """The talk key went down: the person has the floor."""
         self._turns.press()
@@ -80,11 +100,14 @@ class Hearing:
 
     def _speech(self, until: int) -> AudioChunk:
         """What the person said since they took the floor, up to the capture position `until`."""
+        return self._since(self._turns.start, until)
+
+    def _since(self, start: int, until: int) -> AudioChunk:
         pieces = [samples for _, samples in self._kept]
         if not pieces:
             return AudioChunk(np.zeros(0, np.float32), until)
         first = self._kept[0][0]
-        start = max(first, self._turns.start)
+        start = max(first, start)
         return AudioChunk(np.concatenate(pieces)[start - first : max(start, until) - first], start)
 
     def _forget_old_sound(self) -> None:

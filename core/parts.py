@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from core.errors import LiveTalkError, PerformerError, Problem
-from core.media import MediaFormat
+from core.listening.finished import LEAST_SURE, Words
+from core.media import CAPTURE_RATE, MediaFormat
 from core.session import Parts
 from core.settings import assets_folder, models_folder
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from core.dialogue.protocol import Dialogue
     from core.dialogue.recognizer import Recognizer
     from core.hearing import Listener
-    from core.media import AudioChunk, Pixels
+    from core.media import AudioChunk, Pixels, Samples
     from core.performer.protocol import Performer, PerformerSpec
     from core.settings import AvatarSettings, Settings
 
@@ -51,6 +52,9 @@ def product_parts(key_of: KeyOf = lambda _, __: "", device: Callable[[Settings],
         device=device or _sound_device,
         vad=_vad,
         transcribe=transcribe,
+        ending=_ending,
+        understand=transcribe.understand,
+        drafts=lambda settings: bool(settings.dialogue.url and settings.dialogue.use_endpoint),
         now=time.perf_counter,
     )
 
@@ -164,28 +168,47 @@ def _dialogue(settings: Settings, portrait_key: str, key_of: KeyOf, transcribe: 
 
 
 class _Transcriber:
-    """The person's words while they speak, and beside an endpoint, which never tells what it heard. Any thread, one at
-    a time; the model is loaded with the first words. Sound that is not clearly English has no words."""
+    """The person's words: while they speak, when they pause, and beside an endpoint, which never tells what it heard.
+    Any thread, one at a time; the model is loaded with the first words. Sound that is not clearly English has no words.
+    What was understood at a pause is not worked out again when the turn is over."""
 
-    _LEAST_CONFIDENCE = 0.6
+    _SAME = int(0.15 * CAPTURE_RATE)
+    """Silence by which the same speech may be longer or shorter."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         self._recognizer: Recognizer | None = None
+        self._last: tuple[int, int, Words] | None = None
 
     def __call__(self, speech: AudioChunk, wanted: Callable[[], bool] = lambda: True) -> str:
+        with self._lock:
+            words = self._known(speech) or self._recognize(speech, wanted)
+        return words.text if words.sure >= LEAST_SURE else ""
+
+    def understand(self, speech: AudioChunk, wanted: Callable[[], bool]) -> Words:
+        """The words and how sure they are (`core.listening.judge.Understand`)."""
+        with self._lock:
+            words = self._recognize(speech, wanted)
+            if wanted():
+                self._last = (speech.start, len(speech.samples), words)
+            return words
+
+    def _known(self, speech: AudioChunk) -> Words | None:
+        start, count, words = self._last or (-1, 0, None)
+        return words if start == speech.start and abs(len(speech.samples) - count) <= self._SAME else None
+
+    def _recognize(self, speech: AudioChunk, wanted: Callable[[], bool]) -> Words:
         from core.dialogue.recognizer import Recognizer
 
-        with self._lock:
-            try:
-                self._recognizer = self._recognizer or Recognizer(self._folder)
-            except (OSError, ValueError) as error:
-                raise LiveTalkError(
-                    Problem.MODEL_MISSING, "The speech model is missing.", "Run `make models`.", detail=str(error)
-                ) from error
-            heard = self._recognizer(speech.samples, wanted)
-        return heard.text if heard.confidence >= self._LEAST_CONFIDENCE else ""
+        try:
+            self._recognizer = self._recognizer or Recognizer(self._folder)
+        except (OSError, ValueError) as error:
+            raise LiveTalkError(
+                Problem.MODEL_MISSING, "The speech model is missing.", "Run `make models`.", detail=str(error)
+            ) from error
+        heard = self._recognizer(speech.samples, wanted)
+        return Words(heard.text, heard.confidence, heard.closing)
 
 
 def _built_in(settings: Settings, portrait_key: str) -> Dialogue:
@@ -215,6 +238,12 @@ def _sound_device(settings: Settings) -> SoundDevice:
     from core.audio.portaudio import PortAudioDevice
 
     return PortAudioDevice(settings.audio.microphone, settings.audio.loudspeaker, time.perf_counter, refresh=True)
+
+
+def _ending() -> Callable[[Samples], float]:
+    from core.listening.ending import TurnEnding
+
+    return TurnEnding(models_folder() / "smart-turn" / "smart-turn-v3.2-cpu.onnx")
 
 
 def _vad() -> Listener:

@@ -20,6 +20,7 @@ from core.dialogue.history import History
 from core.errors import LiveTalkError
 from core.events import AvatarChanged, ConversationOpened, Failed
 from core.hearing import Hearing
+from core.listening.judge import Judge
 from core.listening.turns import TurnRules, TurnTaker
 from core.marks import Marks, Step
 from core.memory import Memory
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
     from core.dialogue.protocol import Dialogue
     from core.events import Emit
     from core.hearing import Listener
-    from core.media import FrameBlock, MediaFormat, Pixels, TimedFrame, Turn
+    from core.listening.judge import Understand
+    from core.media import FrameBlock, MediaFormat, Pixels, Samples, TimedFrame, Turn
     from core.performer.protocol import Identity, Performer, PerformerSpec, Said
     from core.scribe import Transcribe
 
@@ -77,6 +79,12 @@ class Parts:
     lesser: Callable[[Settings, PerformerSpec | None], Performer] | None = None
     """What acts in place of the chosen performer when it cannot be loaded (None), or that of the spec cannot go on;
     called on the renderer's thread."""
+    ending: Callable[[], Callable[[Samples], float]] | None = None
+    """The probability that a turn is over by its sound, loaded on the thread "judge"; without it only silence tells."""
+    understand: Understand | None = None
+    """The words of a turn, and how sure they are; called on the thread "judge"."""
+    drafts: Callable[[Settings], bool] = lambda _: False
+    """Whether the dialogue is asked already while the person pauses."""
     now: Callable[[], float] = time.perf_counter
     today: Callable[[], datetime] = datetime.now
 
@@ -147,8 +155,9 @@ class Session:
             self.sound.volume = settings.audio.volume
             self.sound.muted = settings.audio.muted
             self.sound.microphone_on = settings.audio.microphone_on
-            self._camera = Camera(self.player, self._recorder, lambda: self.sound.muted, emit)
+            self._camera = Camera(self.player, self._recorder, self.sound.loudness, emit)
             self._scribe = Scribe(parts.transcribe, lambda glimpsed: self.conversation.tell(glimpsed))
+            self._judge = self._make_judge()
             self._dialogues = [parts.dialogue(settings, self._portrait)]
             stack.callback(self._dialogues[0].close)
             self.conversation = self._converse(settings, self._dialogues[0], question)
@@ -162,6 +171,8 @@ class Session:
             stack.enter_context(Worker("renderer", self.renderer.run, self._stop_rendering, self._emit))
             stack.enter_context(Worker("portrait", self._casting.run, self._casting.stop, self._emit))
             stack.enter_context(Worker("scribe", self._scribe.run, self._scribe.stop, self._emit))
+            if self._judge:
+                stack.enter_context(Worker("judge", self._judge.run, self._judge.stop, self._emit))
             stack.enter_context(Worker("conversation", self.conversation.run, self.conversation.stop, self._emit))
         except BaseException:
             self.close()
@@ -327,8 +338,12 @@ class Session:
 
     def _converse(self, settings: Settings, dialogue: Dialogue, question: Turn | None) -> Conversation:
         return Conversation(
-            hearing=Hearing(self._listener(), TurnTaker(_rules(settings), settings.listening.hold_to_talk)),
+            hearing=Hearing(
+                self._listener(),
+                TurnTaker(_rules(settings), settings.listening.hold_to_talk, judged=self._judge is not None),
+            ),
             scribe=self._scribe,
+            judge=self._judge,
             memory=Memory(self.history, self.media.sample_rate, self._parts.today, self._emit),
             unanswered=Unanswered(question or kept_question(self.history), self._emit),
             dialogue=dialogue,
@@ -339,6 +354,18 @@ class Session:
             media_rate=self.media.sample_rate,
             note=self._note,
             microphone_on=settings.audio.microphone_on,
+            drafts=self._parts.drafts(settings),
+        )
+
+    def _make_judge(self) -> Judge | None:
+        ending, understand = self._parts.ending, self._parts.understand
+        if ending is None or understand is None:
+            return None
+        return Judge(
+            ending,
+            understand,
+            report=lambda answer: self.conversation.tell(answer),
+            trouble=lambda error: self._emit(Failed.of(error)),
         )
 
     def _recorder(self, path: Path) -> Recorder:

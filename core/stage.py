@@ -52,6 +52,9 @@ class Stage:
         self._marks.mark(turn.number, Step.SHOWN)
         return True
 
+    def soften(self, soft: bool) -> None:
+        self._sound.ducked = soft
+
     def silence(self, turn: Turn) -> int:
         self._player.cut(turn)
         self._sound.hush()

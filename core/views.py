@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from core.dialogue.heard import heard_text
 
 if TYPE_CHECKING:
-    from core.conversation import Sounding
+    from core.answer import Sounding
     from core.dialogue.history import History
 
 _LONGEST = 110

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from core.channel import Channel
+from core.errors import LiveTalkError
 from core.listening.finished import LEAST_SURE, finished, is_sign_of_listening
 from core.media import CAPTURE_RATE, AudioChunk
 
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
     from core.listening.finished import Words
     from core.media import Samples
 
+log = logging.getLogger(__name__)
 STILLNESS = np.zeros(CAPTURE_RATE // 5, np.float32)
 """Both models are surer of an end that silence follows; nobody has to wait for silence that can be made."""
 
@@ -29,38 +35,135 @@ class Understand(Protocol):
     def __call__(self, speech: AudioChunk, wanted: Callable[[], bool]) -> Words: ...
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The turn that paused at the capture position `at` is finished with this probability; None: nobody can tell."""
+
+    at: int
+    finished: float | None
+
+
+@dataclass(frozen=True)
+class Overheard:
+    """What was said into the reply, as asked for at the position `at`: a sign of listening or not; None: no words.
+    `over`: they had fallen silent."""
+
+    at: int
+    sign: bool | None
+    over: bool
+
+
 class Judge:
-    """Belongs to one thread.
+    """Runs on the thread "judge"; the other methods may be called from any thread and return at once. The newest
+    question counts: one that waits is forgotten, one under way is given up.
 
     Args:
-        ending: the probability that a turn is over by its sound (`TurnEnding`); None without its model.
-        understand: its words; None without a recogniser.
+        load: makes what gives the probability that a turn is over by its sound (`TurnEnding`), on the judge's thread.
+        understand: the words of it.
+        report: told every answer, on the judge's thread.
+        trouble: told what is missing, once each.
     """
 
-    def __init__(self, ending: Callable[[Samples], float] | None, understand: Understand | None) -> None:
-        self._ending = ending
-        self._understand = understand
+    def __init__(
+        self,
+        load: Callable[[], Callable[[Samples], float]],
+        understand: Understand,
+        report: Callable[[Judged | Overheard], None],
+        trouble: Callable[[LiveTalkError], None],
+    ) -> None:
+        self._load = load
+        self._ending: Callable[[Samples], float] | None = None
+        self._understand: Understand | None = understand
+        self._report = report
+        self._trouble = trouble
+        self._inbox: Channel[_Question] = Channel(4)
+        self._newest: _Question | None = None
 
-    def finished(self, speech: AudioChunk, wanted: Callable[[], bool] = lambda: True) -> float | None:
-        """The probability that the turn which sounds like `speech` so far, with a little silence after it, is over;
-        None when nobody can tell, or it is not wanted any more.
+    def pause(self, at: int, speech: AudioChunk) -> None:
+        """Has the person finished, who said `speech` and fell silent? Ends in `Judged`."""
+        self._ask(_Question(at, speech, None))
+
+    def overhear(self, at: int, speech: AudioChunk, *, over: bool) -> None:
+        """Was `speech`, said into the reply, meant for the avatar? Ends in `Overheard`."""
+        self._ask(_Question(at, speech, over))
+
+    def give_up(self) -> None:
+        """Nobody waits for an answer any more."""
+        self._inbox.drop(lambda _: True)
+        if newest := self._newest:
+            newest.void.set()
+
+    def run(self) -> None:
+        """Until stopped.
 
         Raises:
-            LiveTalkError: there is no recogniser after all.
+            Closed: `stop` was called.
         """
-        whole = AudioChunk(np.concatenate([speech.samples, STILLNESS]), speech.start)
-        tone = self._ending(whole.samples) if self._ending and wanted() else None
-        words = self._understand(whole, wanted) if self._understand and wanted() else None
-        return finished(tone, words) if wanted() else None
+        self.open()
+        while True:
+            self.step()
 
-    def is_sign(self, speech: AudioChunk, wanted: Callable[[], bool] = lambda: True) -> bool | None:
-        """Whether what was said into a reply only shows that somebody listens; None when it has no words, or nobody
-        can tell.
+    def open(self) -> None:
+        """Load what can be loaded; what cannot is told."""
+        try:
+            self._ending = self._load()
+        except LiveTalkError as error:
+            self._trouble(error)
+
+    def step(self, timeout_s: float | None = None) -> None:
+        """Answer one question.
 
         Raises:
-            LiveTalkError: there is no recogniser after all.
+            Closed: `stop` was called.
+            TimedOut: there was none in time.
         """
-        words = self._understand(speech, wanted) if self._understand else None
+        question = self._inbox.take(timeout_s)
+        if question.over is None:
+            answer = Judged(question.at, self._finished(question))
+        else:
+            answer = Overheard(question.at, self._is_sign(question), question.over)
+        if question.wanted():
+            self._report(answer)
+
+    def stop(self) -> None:
+        self.give_up()
+        self._inbox.close()
+
+    def _ask(self, question: _Question) -> None:
+        self.give_up()
+        self._newest = question
+        self._inbox.offer(question)
+
+    def _finished(self, question: _Question) -> float | None:
+        whole = np.concatenate([question.speech.samples, STILLNESS])
+        tone = self._ending(whole) if self._ending else None
+        return finished(tone, self._words(question, AudioChunk(whole, question.speech.start)))
+
+    def _is_sign(self, question: _Question) -> bool | None:
+        words = self._words(question, question.speech)
         if words is None or words.sure < LEAST_SURE or not words.text.strip():
             return None
         return is_sign_of_listening(words)
+
+    def _words(self, question: _Question, speech: AudioChunk) -> Words | None:
+        if self._understand is None or not question.wanted():
+            return None
+        try:
+            return self._understand(speech, question.wanted)
+        except LiveTalkError as error:
+            log.info("turns are judged without their words: %s", error.problem)
+            self._understand = None
+            return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """`over` is None for a pause in a turn."""
+
+    at: int
+    speech: AudioChunk
+    over: bool | None
+    void: threading.Event = field(default_factory=threading.Event)
+
+    def wanted(self) -> bool:
+        return not self.void.is_set()

@@ -43,7 +43,7 @@ class TurnRules:
     withdraw_ms: int = 224
     """Silence after which what was said into a reply seems to be over."""
     bridge_ms: int = 448
-    """Silence after which it is: "no, (...) I mean" is one interruption, also where the echo canceller took a syllable."""
+    """Silence after which it is: "no, (...) I mean" is one interruption, also where the canceller took a syllable."""
     pause_ms: int = 128
     """Silence in which the end of the turn is judged."""
     quick_ms: int = 224
@@ -123,6 +123,11 @@ class TurnTaker:
     def onset(self) -> int:
         """Where what is being said, or was said last, into the avatar's reply begins, with the sound before it."""
         return max(self._last_turn_end, self._onset - _samples(self.rules.before_ms))
+
+    @property
+    def paused_at(self) -> int | None:
+        """Where the pause that goes on was noticed."""
+        return self._pause.at if self._pause else None
 
     def hear(self, probability: float, samples: int) -> Floor:
         """The next `samples` of the microphone are speech with this probability."""

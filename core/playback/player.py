@@ -33,6 +33,8 @@ class Played:
     frames: tuple[tuple[int, Pixels], ...]
     """(offset into `samples`, picture)."""
     turn: Turn | None
+    start: int = 0
+    """The media position of the first sample."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Player:
                 keep = len(played.samples) - left
                 if keep > 0:
                     frames = tuple(frame for frame in played.frames if frame[0] < keep)
-                    self._unconfirmed.append((start, Played(played.samples[:keep], frames, played.turn)))
+                    self._unconfirmed.append((start, Played(played.samples[:keep], frames, played.turn, start)))
                 left -= len(played.samples)
 
     # -- the window's side
@@ -251,7 +253,9 @@ class Player:
         if block.turn is not None:
             self._note_span(block.turn, count)
         if self._tap:
-            self._unconfirmed.append((self._position, Played(out[:count].copy(), tuple(begun), block.turn)))
+            self._unconfirmed.append(
+                (self._position, Played(out[:count].copy(), tuple(begun), block.turn, self._position))
+            )
         self._position += count
         head.played += count
         if head.played == len(block.audio):

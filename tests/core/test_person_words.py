@@ -114,7 +114,7 @@ def test_a_long_sentence_is_shown_by_its_last_words() -> None:
 
 
 def test_a_cancelled_reply_has_no_caption() -> None:
-    from core.conversation import Sounding
+    from core.answer import Sounding
 
     turn = Turn(1, "hello")
     turn.cancel()

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.golden import audio, numbers, text, transformer, video
+from tests.golden import audio, numbers, text, training, transformer, video
 
 if TYPE_CHECKING:
     from tests.golden.folder import Case, Cases, Folder
 
-FAMILIES: tuple[Cases, ...] = (numbers.cases, transformer.cases, audio.cases, text.cases, video.cases)
+FAMILIES: tuple[Cases, ...] = (
+    numbers.cases,
+    transformer.cases,
+    audio.cases,
+    text.cases,
+    video.cases,
+    training.cases,
+)
 
 
 def cases_in(folder: Folder) -> list[Case]:

@@ -59,6 +59,9 @@ class FacePoints(Sheet):
         self.asked = label("", "heading", wrap=True)
         self._hint = label("", "small", wrap=True)
         self.outcome = Outcome()
+        kept = self.outcome.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)  # the picture keeps its size under the mouse
+        self.outcome.setSizePolicy(kept)
         self.undo = button(self.tr("Undo"), "quiet", self.picture.undo)
         self.cancel = button(self.tr("Cancel"), pressed=self.reject)
         self.use = button(self.tr("Use this picture"), "primary", self.try_points)

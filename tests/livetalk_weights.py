@@ -25,7 +25,7 @@ _AUDIO = AudioSizes(dim=16, ffn_dim=16, layers=1, heads=2, conv_dim=8)
 MINI = LiveTalkSpec(
     "livetalk-mini",
     Sizes(
-        dim=24,
+        dim=48,
         ffn_dim=32,
         layers=4,
         heads=2,

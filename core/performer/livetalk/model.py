@@ -90,7 +90,7 @@ def random_model(spec: LiveTalkSpec, preset: Preset, device: Device, seed: int =
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vae = WanVae(spec.vae).to(dtype)
-        small = SmallDecoder(_small_sizes(spec)).to(place, dtype)
+        small = SmallDecoder(small_sizes(spec)).to(place, dtype)
         hearing = Wav2Vec2(spec.audio).to(place)
         rows = [torch.randn(1, spec.text.rows, spec.text.dim).to(place, dtype) for _ in all_prompts()]
     return LiveTalkModel(
@@ -142,7 +142,7 @@ def _small_decoder(spec: LiveTalkSpec, files: ModelFiles, device: Device) -> Sma
             "Fetch it with “livetalk models fetch livetalk-1.3b”, or choose the preset “quality”.",
         )
     with torch.device("meta"):
-        small = SmallDecoder(_small_sizes(spec))
+        small = SmallDecoder(small_sizes(spec))
     load_strictly(
         small,
         files.small_decoder,
@@ -154,7 +154,7 @@ def _small_decoder(spec: LiveTalkSpec, files: ModelFiles, device: Device) -> Sma
     return _still(small)
 
 
-def _small_sizes(spec: LiveTalkSpec) -> SmallSizes:
+def small_sizes(spec: LiveTalkSpec) -> SmallSizes:
     """The published sizes, brought down as far as the video VAE is."""
     published, released = SmallSizes(), 96
     widths = tuple(max(4, width * spec.vae.dim // released) for width in published.widths)

@@ -41,14 +41,18 @@ class PastBlock(nn.Module):
         super().__init__()
         self.channels = channels
         self.conv = nn.Sequential(
-            _conv(2 * channels, channels), nn.ReLU(), _conv(channels, channels), nn.ReLU(), _conv(channels, channels)
+            _conv(2 * channels, channels),
+            nn.ReLU(inplace=True),
+            _conv(channels, channels),
+            nn.ReLU(inplace=True),
+            _conv(channels, channels),
         )
 
     def forward(self, x: Tensor, past: Tensor) -> Tensor:
         """[frames, channels, h, w]; `past` [1, channels, h, w] is the frame before, and becomes the last one."""
         before = torch.cat((past, x[:-1]))
         past.copy_(x[-1:])
-        return F.relu(self.conv(torch.cat((x, before), 1)) + x)
+        return F.relu_(self.conv(torch.cat((x, before), 1)).add_(x))
 
 
 class Grow(nn.Module):
@@ -76,11 +80,11 @@ class SmallDecoder(nn.Module):
     def __init__(self, sizes: SmallSizes | None = None) -> None:
         super().__init__()
         self.sizes = sizes = sizes or SmallSizes()
-        steps: list[nn.Module] = [Squash(), _conv(sizes.latent_channels, sizes.widths[0]), nn.ReLU()]
+        steps: list[nn.Module] = [Squash(), _conv(sizes.latent_channels, sizes.widths[0]), nn.ReLU(inplace=True)]
         for width, after, grows in zip(sizes.widths, sizes.widths[1:], sizes.grows, strict=False):
             steps += [PastBlock(width) for _ in range(sizes.blocks)]
             steps += [nn.Upsample(scale_factor=2.0), Grow(width, grows), _conv(width, after, bias=False)]
-        steps += [nn.ReLU(), _conv(sizes.widths[-1], 3)]
+        steps += [nn.ReLU(inplace=True), _conv(sizes.widths[-1], 3)]
         self.decoder = nn.ModuleList(steps)
 
     def open(self, height: int, width: int) -> SmallFrames:

@@ -39,9 +39,13 @@ class CausalConv3d(nn.Conv3d):
 
     def go_on(self, x: Tensor, past: Tensor) -> Tensor:
         """Any number of later frames."""
+        return self(self.joined(x, past))
+
+    def joined(self, x: Tensor, past: Tensor) -> Tensor:
+        """Later frames behind those before them; what is forgotten after this is free while the sum is made."""
         seen = torch.cat((past, x), 2)
         past.copy_(seen[:, :, -KEPT_FRAMES:])
-        return self(seen)
+        return seen
 
 
 class ChannelNorm(nn.Module):
@@ -80,8 +84,10 @@ class ResidualBlock(nn.Module):
     def go_on(self, x: Tensor, past: tuple[Tensor, ...]) -> Tensor:
         y = x
         for (norm, conv), kept in zip(self._steps, past, strict=True):
-            y = conv.go_on(F.silu(norm(y)), kept)
-        return self.shortcut(x) + y
+            y = F.silu(norm(y), inplace=True)
+            y = conv.joined(y, kept)
+            y = conv(y)
+        return y.add_(self.shortcut(x))
 
 
 class FrameAttention(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
@@ -14,7 +14,6 @@ from core.media import MEDIA_RATE
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from core.dialogue.protocol import Reply
     from core.dialogue.wire import Sound
     from core.media import Samples
 
@@ -31,12 +30,15 @@ class Delivery:
     """Hands a reply over. The resampler keeps its state from piece to piece. Lives on the loop.
 
     Args:
-        hand: calls a method of the reply, which may wait, beside the loop.
+        speak: takes media samples and the words they say; False when the reply is no longer wanted.
+        tell: takes the words of the person.
     """
 
-    def __init__(self, reply: Reply, hand: Callable[..., Awaitable[Any]]) -> None:
-        self._reply = reply
-        self._hand = hand
+    def __init__(
+        self, speak: Callable[[Samples, str], Awaitable[bool]], tell: Callable[[str], Awaitable[object]]
+    ) -> None:
+        self._speak = speak
+        self._tell = tell
         self._resampler: soxr.ResampleStream | None = None
         self._rate = MEDIA_RATE
         self._letters = 0.0
@@ -57,16 +59,16 @@ class Delivery:
         self.text += text
         self._letters += sum(_WIDE_WEIGHT if ord(letter) > 0x2E7F else 1.0 for letter in text)
         if sound is None:
-            return await self._hand(self._reply.speak, _NO_SAMPLES, text)
+            return await self._speak(_NO_SAMPLES, text)
         self.sounded = True
         self._seconds += len(sound.samples) / sound.rate
         await self._at_rate(sound.rate)
         samples = sound.samples if self._resampler is None else self._resampler.resample_chunk(sound.samples)
-        return await self._hand(self._reply.speak, samples, text)
+        return await self._speak(samples, text)
 
     async def user_said(self, text: str) -> None:
         """The words of the person's spoken turn became known."""
-        await self._hand(self._reply.user_said, text)
+        await self._tell(text)
 
     async def end(self) -> None:
         """Give what the resampler still holds; note a reply whose sound is too short for its words."""
@@ -79,6 +81,6 @@ class Delivery:
             return
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(_NO_SAMPLES, last=True)
-            await self._hand(self._reply.speak, rest, "")
+            await self._speak(rest, "")
         self._rate = rate
         self._resampler = None if rate == MEDIA_RATE else soxr.ResampleStream(rate, MEDIA_RATE, 1, dtype="float32")

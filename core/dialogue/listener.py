@@ -31,6 +31,7 @@ class Listener:
     Args:
         transcribe: the local ears; called beside the loop.
         asked: who writes down what the local ears cannot; None when nobody is asked.
+        learned: told the number of a turn and its words.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class Listener:
         transcribe: Callable[[AudioChunk], str] | None,
         asked: ChatTransport | None,
         bugs: Bugs,
+        learned: Callable[[int, str], None],
     ) -> None:
         self._loop = loop
         self._transcribe = transcribe
         self._asked = asked
         self._bugs = bugs
+        self._learned = learned
         self._sounds: dict[int, AudioChunk] = {}
         self._writing: dict[int, asyncio.Task[None]] = {}
         self._answered: dict[int, asyncio.Event] = {}
@@ -92,6 +95,7 @@ class Listener:
             words = await self._words(server, number, speech)
             if words:
                 self._sounds.pop(number, None)
+                self._learned(number, words)
                 await self._loop.run_in_executor(None, reply.user_said, words)
         except Exception as bug:  # noqa: BLE001 - the conversation does not need them
             self._bugs.note(bug)

@@ -11,21 +11,16 @@ from core.dialogue.client import Patience, open_client
 from core.dialogue.delivery import Delivery
 from core.dialogue.exchange import Waiting
 from core.dialogue.identify import identify
-from core.dialogue.protocol import Verdict
 from core.dialogue.realtime import RealtimeTransport
 from core.dialogue.request import Question
 from core.dialogue.services import Local, Services, Speech
 from core.dialogue.trouble import Setback, not_an_endpoint
-from core.media import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from core.dialogue.endpoint import Endpoint
     from core.dialogue.identify import Server
     from core.dialogue.profile import EndpointProfile
     from core.dialogue.verdicts import Verdicts
-    from core.errors import LiveTalkError
     from core.media import Samples
 
 QUESTION = "Say hello in one short sentence."
@@ -81,7 +76,7 @@ async def _test(
         server = await identify(client, endpoint, patience, verdicts)
         transport = live if endpoint.transport == "realtime" else chat
         first = _FirstPiece()
-        delivery = Delivery(first, _beside)
+        delivery = Delivery(first.speak, first.user_said)
         await transport.attempt(server, Question(QUESTION), Waiting(patience), delivery)
         if not first.seconds:
             raise Setback(not_an_endpoint("an answer without words or sound"))
@@ -104,30 +99,18 @@ def _report(server: Server, first: _FirstPiece, speech: Speech) -> EndpointRepor
     )
 
 
-async def _beside(give: Callable[..., object], *values: object) -> object:
-    """`_FirstPiece` never waits, so it is called on the loop."""
-    return give(*values)
-
-
 class _FirstPiece:
-    """A `Reply` that takes words until the first sound and keeps when they came."""
+    """Takes words until the first sound and keeps when they came."""
 
     def __init__(self) -> None:
-        self.turn = Turn(0, QUESTION)
         self._asked_at = asyncio.get_running_loop().time()
         self.seconds = 0.0
         self.sounded = False
 
-    def user_said(self, text: str) -> None: ...
+    async def user_said(self, text: str) -> None: ...
 
-    def worded(self) -> None: ...
-
-    def speak(self, samples: Samples, text: str) -> bool:
+    async def speak(self, samples: Samples, text: str) -> bool:
         if (samples.size and not self.sounded) or not self.seconds:
             self.seconds = asyncio.get_running_loop().time() - self._asked_at
         self.sounded |= samples.size > 0
         return not self.sounded
-
-    def finish(self, verdict: Verdict = Verdict.OK) -> None: ...
-
-    def fail(self, error: LiveTalkError) -> None: ...

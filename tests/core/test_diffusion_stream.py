@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.performer.diffusion.attention import Clip, SinkCache, block_causal_mask, teacher_forcing_mask
 from core.performer.diffusion.rope import axis_split
@@ -285,6 +286,38 @@ def test_calls_become_steady_when_the_window_is_full_and_get_the_same_shapes(mod
         assert torch.equal(fast.imagine(sound(block)), plain.imagine(sound(block)))
         assert bool(shapes[0]) == (block >= 2)
     assert all(len(set(seen)) == 2 for seen in shapes), "two inputs, each always of one shape"
+
+
+class _Asked(TorchDispatchMode):
+    """Notes what is asked of a device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS.keys())
+def test_a_steady_block_waits_for_no_device_and_brings_nothing_from_the_host(
+    model: Transformer, window: Window
+) -> None:
+    stream = stream_of(model, window=window)
+    for block in range(5):
+        stream.imagine(sound(block))
+    heard = [sound(5), sound(6)]
+    with _Asked() as asked:
+        stream.imagine(heard[0])
+        stream.rewind()
+        stream.imagine(heard[1])
+    assert {"randn", "index_copy_", "linear"} <= asked.names, "the notes are of the block"
+    waits = {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal", "masked_select", "unique_consecutive"}
+    from_host = {"lift_fresh", "lift_fresh_copy", "scalar_tensor"}
+    assert not asked.names & (waits | from_host)
 
 
 def test_a_past_in_eight_bits_is_nearly_the_same_past(model: Transformer) -> None:

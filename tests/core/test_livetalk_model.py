@@ -14,11 +14,13 @@ from core.performer.diffusion.linears import Fp8Linear, fuse, to_fp8
 from core.performer.diffusion.sizes import Sizes
 from core.performer.diffusion.transformer import Condition, Transformer
 from core.performer.diffusion.window import Window
-from core.performer.livetalk.checkpoint import random_transformer
+from core.performer.livetalk.checkpoint import prepared, random_transformer
 from core.performer.livetalk.spec import FAST, LIVETALK_1_3B, LIVETALK_14B, LOW, PRESETS, QUALITY, TINY
 
 if TYPE_CHECKING:
     from diffusers import WanTransformer3DModel
+
+    from core.performer.livetalk.spec import Numbers
 
 SIZES = Sizes(
     dim=48,
@@ -180,6 +182,35 @@ def test_every_large_weight_of_a_block_is_in_eight_bits() -> None:
     large = LIVETALK_1_3B.transformer
     weights = large.layers * large.dim * (8 * large.dim + 2 * large.ffn_dim)
     assert weights > 0.97 * 1_421_187_232
+
+
+@pytest.mark.parametrize("linears", ["half", "fp8"])
+def test_at_its_real_size_a_block_goes_through_and_the_weights_are_as_large_as_said(linears: Numbers) -> None:
+    spec, nowhere = LIVETALK_1_3B, torch.device("meta")
+    with nowhere:
+        model = prepared(Transformer(spec.transformer).to(torch.bfloat16), linears=linears, native=False)
+        text = model.text_keys(torch.zeros(1, spec.text.rows, spec.text.dim, dtype=torch.bfloat16))
+        features = torch.zeros(1, spec.block_frames, spec.audio.features, dtype=torch.bfloat16)
+        x = torch.zeros(1, 3, 33, spec.latent_height, spec.latent_width, dtype=torch.bfloat16)
+        when = torch.zeros(1, 3)
+    sizes, rope = spec.transformer, model.rope(spec.latent_height, spec.latent_width, nowhere)
+    cache = SinkCache(
+        spec.window,
+        rope,
+        layers=sizes.layers,
+        heads=sizes.heads,
+        width=sizes.dim,
+        dtype=torch.bfloat16,
+        device=nowhere,
+        fp8=linears == "fp8",
+    )
+    for _ in range(7):
+        cache.open_block()
+        assert model(x, when, Condition(text, model.audio_terms(features)), cache).shape == (1, 3, 16, 64, 64)
+    megabytes = sum(tensor.nbytes for tensor in model.state_dict().values()) / 1e6
+    assert megabytes == pytest.approx(1465 if linears == "fp8" else 2842, abs=30)
+    keys, values = cache.extend(0, *torch.zeros(2, 1, 3072, 1536, dtype=torch.bfloat16, device=nowhere))
+    assert keys.shape == values.shape == (1, 15 * 1024, 1536)
 
 
 def test_all_kernels_agree() -> None:

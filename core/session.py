@@ -157,7 +157,7 @@ class Session:
             self.sound.microphone_on = settings.audio.microphone_on
             self._camera = Camera(self.player, self._recorder, self.sound.loudness, emit)
             self._scribe = Scribe(parts.transcribe, lambda glimpsed: self.conversation.tell(glimpsed))
-            self._judge = self._make_judge()
+            self.judge = self._make_judge()
             self._dialogues = [parts.dialogue(settings, self._portrait)]
             stack.callback(self._dialogues[0].close)
             self.conversation = self._converse(settings, self._dialogues[0], question)
@@ -171,8 +171,8 @@ class Session:
             stack.enter_context(Worker("renderer", self.renderer.run, self._stop_rendering, self._emit))
             stack.enter_context(Worker("portrait", self._casting.run, self._casting.stop, self._emit))
             stack.enter_context(Worker("scribe", self._scribe.run, self._scribe.stop, self._emit))
-            if self._judge:
-                stack.enter_context(Worker("judge", self._judge.run, self._judge.stop, self._emit))
+            if self.judge:
+                stack.enter_context(Worker("judge", self.judge.run, self.judge.stop, self._emit))
             stack.enter_context(Worker("conversation", self.conversation.run, self.conversation.stop, self._emit))
         except BaseException:
             self.close()
@@ -340,10 +340,10 @@ class Session:
         return Conversation(
             hearing=Hearing(
                 self._listener(),
-                TurnTaker(_rules(settings), settings.listening.hold_to_talk, judged=self._judge is not None),
+                TurnTaker(_rules(settings), settings.listening.hold_to_talk, judged=self.judge is not None),
             ),
             scribe=self._scribe,
-            judge=self._judge,
+            judge=self.judge,
             memory=Memory(self.history, self.media.sample_rate, self._parts.today, self._emit),
             unanswered=Unanswered(question or kept_question(self.history), self._emit),
             dialogue=dialogue,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.audio.software import SoftwareSound
+from core.channel import TimedOut
 from core.commands import Appear
+from core.listening.finished import Words
 from core.media import CAPTURE_RATE, AudioChunk, MediaFormat
 from core.scribe import no_words
 from core.session import Parts, Session
@@ -16,10 +19,26 @@ from core.settings import Settings, changed
 from tests.fakes import PER_FRAME, RATE, Events, PaintingPerformer, ScriptedDialogue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core.dialogue.history import History
     from core.media import Samples, Turn
 
 TICK_S = 0.01
+
+
+class ScriptedEar:
+    """What the models of the ear would say: the same of every pause and of every word into a reply."""
+
+    def __init__(self, finished: float = 0.5, text: str = "", closing: float = 0.0, sure: float = 0.0) -> None:
+        self.finished = finished
+        self.words = Words(text, sure if text == "" else sure or 0.9, closing)
+
+    def ending(self, samples: Samples) -> float:
+        return self.finished
+
+    def understand(self, speech: AudioChunk, wanted: Callable[[], bool]) -> Words:
+        return self.words
 
 
 class LoudnessVad:
@@ -41,6 +60,8 @@ class ConversationRig:
         settings: Settings | None = None,
         history: History | None = None,
         question: Turn | None = None,
+        ear: ScriptedEar | None = None,
+        drafts: bool = False,
     ) -> None:
         self.time = 0.0
         self.dialogue = dialogue or ScriptedDialogue()
@@ -63,6 +84,9 @@ class ConversationRig:
                 media=lambda _: MediaFormat(),
                 vad=LoudnessVad,
                 transcribe=no_words,
+                ending=(lambda: ear.ending) if ear else None,
+                understand=ear.understand if ear else None,
+                drafts=lambda _: drafts,
                 now=lambda: self.time,
             ),
             greet=False,
@@ -72,12 +96,18 @@ class ConversationRig:
         self.session.renderer.performer.set_result(self.performer)
         self.performance = self.performer.open(self.performer.prepare(np.zeros((64, 64, 3), np.uint8)), 0)
         self.session.conversation.tell(Appear(greet=False))
+        self.judge = self.session.judge
+        if self.judge:
+            self.judge.open()
 
     def crank(self, seconds: float) -> None:
         session = self.session
         for _ in range(round(seconds / TICK_S)):
             self.time += TICK_S
             session.sound.step()
+            if self.judge:
+                with suppress(TimedOut):
+                    self.judge.step(0.0)
             for _ in range(8):
                 session.conversation.step(0.0)
             while session.player.stock < 12 * PER_FRAME and (

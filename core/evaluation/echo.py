@@ -272,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     voice, vad = avatar_voice(), Vad(models_folder() / "silero" / "silero_vad.onnx")
     results: list[Heard] = []
     print(
-        f"{'scene':<28}{'min':>6}{'ERLE dB':>9}{'itself':>8}{'ducked':>8}{'softer in 0.5 s':>17}{'stopped in 0.5 s':>18}"
+        f"{'scene':<28}{'min':>6}{'ERLE dB':>9}{'itself':>8}{'ducked':>8}{'softer in time':>17}{'stopped in time':>18}"
     )
     for scene in scenes(options.minutes):
         if options.only in (None, scene.name):

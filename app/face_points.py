@@ -122,7 +122,7 @@ class FacePoints(Sheet):
         inside = column(8, (28, 20, 20, 20))
         self.frame.setLayout(inside)
         inside.addLayout(title_row(self, self.tr("Place the points")))
-        about = self.tr("No face was found in this picture. Show where it is, as you see it from the front.")
+        about = self.tr("Show where the face is in this picture, left and right as you see them.")
         inside.addWidget(label(about, "supporting", wrap=True))
         row = QHBoxLayout()
         row.setSpacing(20)

@@ -86,7 +86,7 @@ class PerformerUnfit(PerformerError):
 
 
 class NoFace(PerformerError):
-    """No face was found in a picture; a person may show where it is."""
+    """No face was found in a picture, or none that can be made out; a person may show where it is."""
 
 
 class SeveralFaces(PerformerError):

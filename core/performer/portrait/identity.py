@@ -202,7 +202,11 @@ def _refuse_unfit(landmarks: Floats) -> None:
 
 def _refuse_unsure(image: Pixels, face: Face) -> None:
     if face.score < MIN_SURE:
-        raise _refused("the face can't be made out.", "Use a picture from the front, eyes and mouth uncovered.")
+        raise NoFace(
+            Problem.PICTURE_REFUSED,
+            REFUSED.format("the face can't be made out."),
+            "Use a picture from the front, eyes and mouth uncovered.",
+        )
     if _sharpness(image, face) < MIN_SHARPNESS:
         raise _refused("it is too blurred.", "Use a sharper picture.")
 

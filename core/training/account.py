@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from core.performer.diffusion.attention import block_causal_mask
 from core.performer.diffusion.sizes import FRAMES_PER_LATENT
 from core.performer.diffusion.transformer import Transformer
 from core.training.crew import spare_activations
 from core.training.scene import Scene, flow_at_once
 
 if TYPE_CHECKING:
+    from collections.abc import Set
+
     from core.performer.diffusion.sizes import Sizes
 
 _WHOLE, _HALF = 4, 2
@@ -43,63 +44,80 @@ class Need:
         return sum(self.parts.values())
 
 
-def needed(learning: dict[str, Sizes], frozen: dict[str, Sizes], clip: ClipSize, crew: int, *, causal: str) -> Need:
-    """Memory of one of `crew` processes with one clip each.
+def needed(
+    learning: dict[str, Sizes],
+    frozen: dict[str, Sizes],
+    clip: ClipSize,
+    crew: int,
+    *,
+    causal: str,
+    averaged: Set[str] = frozenset(),
+) -> Need:
+    """Memory of one of `crew` processes with one clip at a time.
 
-    Learning networks: float32 shards of parameters, gradients, two moments and the moving average; frozen ones only
-    their parameters. One layer at a time is gathered in bfloat16, and the next one ahead. Activations are those that
-    autograd keeps in bfloat16 with every layer calculated again, counted on the meta device.
+    Learning networks: float32 shards of parameters, gradients and two moments, and of the moving average where there
+    is one; frozen ones only their parameters, in bfloat16. What no layer owns is gathered in bfloat16 while a network
+    works; of the layers one, and the next one ahead, and on the way back one layer's gradients before they are shared
+    out. Activations are those that autograd keeps in bfloat16 of a whole clip when every layer is calculated again and
+    attention is fused, and those of one layer of the largest network; counted on the meta device. Not counted: what
+    kernels and the network between GPUs need for themselves.
 
     Args:
         causal: the name of the learning network whose blocks see earlier ones only.
+        averaged: those that have a moving average.
     """
     parts: dict[str, int] = {}
-    layers: list[int] = []
+    gathered: list[int] = []
     kept: list[int] = []
+    shallow: list[int] = []
     for name, sizes in (*learning.items(), *frozen.items()):
         model = _empty(sizes)
-        shard = -(-sum(value.numel() for value in model.parameters()) // crew)
-        parts[f"{name}: parameters"] = shard * _WHOLE
+        whole, layer = (sum(value.numel() for value in part.parameters()) for part in (model, model.blocks[0]))
+        shard = -(-whole // crew)
+        parts[f"{name}: parameters"] = shard * (_WHOLE if name in learning else _HALF)
+        rest = whole - sizes.layers * layer
+        on_the_way = rest + 2 * layer
         if name in learning:
-            parts[f"{name}: gradients, moments, average"] = 4 * shard * _WHOLE
-            kept.append(_activations(sizes, clip, causal=name == causal))
-        layers.append(2 * sum(value.numel() for value in model.blocks[0].parameters()) * _HALF if crew > 1 else 0)
-    parts["gathered layers"] = max(layers)
-    parts["activations"] = max(kept)
+            parts[f"{name}: gradients, moments"] = 3 * shard * _WHOLE
+            kept.append(_kept(sizes, clip, layers=sizes.layers, spare=True))
+        if name in averaged:
+            parts[f"{name}: moving average"] = shard * _WHOLE
+        back = layer * (_HALF + _WHOLE) if name in learning else 0
+        shallow.append(_kept(sizes, clip, layers=1, spare=False))
+        gathered.append(on_the_way * _HALF + back if crew > 1 else 0)
+    parts["gathered for a while"] = max(gathered)
+    parts["activations"] = max(kept) + max(shallow)
     if frozen:
         parts["past of a roll-out"] = _past(learning[causal], clip)
+    else:
+        parts["mask of the whole clip"] = _tokens(clip.frames, clip, learning[causal]) ** 2 * (1 + _HALF)
     return Need(parts)
 
 
 def _past(sizes: Sizes, clip: ClipSize) -> int:
-    """Keys and values that each block of a roll-out keeps for its own way back, and the cache itself."""
-    blocks = clip.frames // clip.block
-    tokens = clip.block * (clip.height // sizes.patch[1]) * (clip.width // sizes.patch[2])
-    seen = sum(range(1, blocks + 1)) + 2 * blocks  # nothing is forgotten within a clip; keys are kept twice
-    return seen * tokens * sizes.layers * 2 * sizes.dim * _HALF
+    """The cache that a roll-out looks at: keys and values of all blocks, and of one more that was set aside."""
+    return _tokens(clip.frames + clip.block, clip, sizes) * sizes.layers * 2 * sizes.dim * _HALF
 
 
-def _activations(sizes: Sizes, clip: ClipSize, *, causal: bool) -> int:
-    """Kept for the way back by all layers that will be calculated again, and all that one layer keeps meanwhile."""
-    shallow = _kept(_empty(sizes), sizes, clip, causal=causal, layers=1, spare=False)
-    return shallow + _kept(_empty(sizes), sizes, clip, causal=causal, layers=sizes.layers, spare=True)
+def _tokens(frames: int, clip: ClipSize, sizes: Sizes) -> int:
+    return frames * (clip.height // sizes.patch[1]) * (clip.width // sizes.patch[2])
 
 
-def _kept(model: Transformer, sizes: Sizes, clip: ClipSize, *, causal: bool, layers: int, spare: bool) -> int:
+def _kept(sizes: Sizes, clip: ClipSize, *, layers: int, spare: bool) -> int:
     """Bytes of distinct tensors, parameters apart, that autograd keeps of one pass through the first `layers`."""
+    model = _empty(sizes)
     model.blocks = model.blocks[:layers]
     if spare:
         spare_activations(model)
-    own = {id(value) for value in model.parameters()}
+    own = {value.untyped_storage()._cdata for value in model.to(torch.bfloat16).parameters()}  # pyright: ignore[reportPrivateUsage] - meta tensors have no address
     seen: dict[int, int] = {}
     alive: list[Tensor] = []
 
     def note(tensor: Tensor) -> Tensor:
-        if id(tensor) not in own and tensor.is_floating_point():
-            storage = tensor.untyped_storage()
-            if storage._cdata not in seen:  # pyright: ignore[reportPrivateUsage] - meta tensors have no address
-                seen[storage._cdata] = tensor.numel() * tensor.element_size()  # pyright: ignore[reportPrivateUsage]
-                alive.append(tensor)
+        storage = tensor.untyped_storage()
+        if tensor.is_floating_point() and storage._cdata not in own | seen.keys():  # pyright: ignore[reportPrivateUsage] - as above
+            seen[storage._cdata] = storage.nbytes()  # pyright: ignore[reportPrivateUsage] - as above
+            alive.append(tensor)
         return tensor
 
     with torch.device("meta"):
@@ -109,13 +127,16 @@ def _kept(model: Transformer, sizes: Sizes, clip: ClipSize, *, causal: bool, lay
             *(torch.empty(1, clip.rows, sizes.text_dim, dtype=torch.bfloat16) for _ in range(2)),
         )
         noisy = torch.empty(1, clip.frames, sizes.latent_channels, clip.height, clip.width, dtype=torch.bfloat16)
-        tokens = clip.block * (clip.height // sizes.patch[1]) * (clip.width // sizes.patch[2])
-        mask = block_causal_mask(clip.frames // clip.block, tokens) if causal else None
         with saved_tensors_hooks(note, lambda tensor: tensor):
-            flow_at_once(model.to(torch.bfloat16), scene, noisy, torch.empty(1, clip.frames), mask=mask)
+            flow_at_once(model, scene, noisy, torch.empty(1, clip.frames))
     return sum(seen.values())
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """Attention as a GPU does it: no matrix of all tokens squared is kept. A mask is counted apart."""
+    return torch.ops.aten._scaled_dot_product_flash_attention(q, k, v)[0]
 
 
 def _empty(sizes: Sizes) -> Transformer:
     with torch.device("meta"):
-        return Transformer(sizes)
+        return Transformer(sizes, _fused)

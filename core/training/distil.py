@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from core.training.dmd import Guidance, Score, critic_loss, direction, generator_loss
+from core.training.dmd import Guidance, Score, critic_loss, direction, generator_loss, given_first
 from core.training.noise import NoiseTable
 from core.training.rollout import roll_out
 from core.training.scene import Scene, flow_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from core.performer.diffusion.schedule import Schedule
     from core.performer.diffusion.transformer import Transformer
     from core.performer.diffusion.window import Window
-    from core.training.crew import Crew
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,32 @@ class DistilRecipe:
     """Steps in which only the critic learns, so that it knows the generator before it judges it."""
     ratio: int = 5
     """Critic steps for each of the generator."""
-    average_from: int = 200
-    """The generator's step from which its moving average is kept."""
 
     def generator_learns(self, step: int) -> bool:
         """Whether the generator too learns at this step; the critic does at every one."""
         return step >= self.warm_up and (step - self.warm_up) % self.ratio == 0
+
+
+@dataclass(frozen=True, eq=False)
+class Chance:
+    """What is left to chance for one clip; no number of processes and no device changes it."""
+
+    exit_step: int
+    """Where every block of every clip of the batch leaves the sampler: one for all, in all processes."""
+    noise: torch.Generator
+    """The clip's own, on the processor."""
+
+    @staticmethod
+    def of(seed: int, number: int, place: int, exits: int) -> Chance:
+        """For the clip at `place` of the batch that has this number; `exits` steps may be left by, evenly."""
+        exit_step = int(np.random.default_rng((seed, number)).integers(exits))
+        return Chance(exit_step, noise_of(seed, number, place))
+
+
+def noise_of(seed: int, number: int, place: int) -> torch.Generator:
+    """A generator for one clip of one batch."""
+    (drawn,) = np.random.SeedSequence((seed, number, place)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(drawn))
 
 
 class Distillation:
@@ -58,68 +78,68 @@ class Distillation:
         window: Window,
         schedule: Schedule,
         recipe: DistilRecipe,
-        crew: Crew,
         *,
         half: bool = False,
     ) -> None:
         self.generator, self.critic, self.teacher = generator, critic, teacher.requires_grad_(False)
         self._window, self._schedule, self._recipe = window, schedule, recipe
-        self._table, self._crew = NoiseTable(recipe.shift), crew
+        self._table = NoiseTable(recipe.shift)
         self._past = torch.bfloat16 if half else None
 
-    def generator_loss(self, scene: Scene, noise: torch.Generator) -> Tensor:
-        """On clips that the generator makes now; every block leaves at the same step, drawn evenly."""
-        made = self._made(scene, noise)
+    def generator_loss(self, scene: Scene, chance: Chance) -> Tensor:
+        """On clips that the generator makes now; every block leaves at the same step."""
+        made = self.made(scene, chance.noise, chance.exit_step)
         away = direction(
             made.detach(),
             scene.reference,
-            self._draw(scene, noise)(tuple(made.shape)),
-            self._moments(scene, noise),
+            _drawing(scene, chance.noise)(tuple(made.shape)),
+            self._moments(scene, chance.noise),
             fake=self._score(self.critic, scene),
             real=self._guided(scene),
             table=self._table,
         )
         return generator_loss(made, away)
 
-    def critic_loss(self, scene: Scene, noise: torch.Generator) -> Tensor:
+    def critic_loss(self, scene: Scene, chance: Chance) -> Tensor:
         """On clips that the generator makes now, from which nothing flows back to it."""
         with torch.no_grad():
-            made = self._made(scene, noise)
+            made = self.made(scene, chance.noise, chance.exit_step)
         return critic_loss(
             made,
             scene.reference,
-            self._draw(scene, noise)(tuple(made.shape)),
-            self._moments(scene, noise),
+            _drawing(scene, chance.noise)(tuple(made.shape)),
+            self._moments(scene, chance.noise),
             fake=self._score(self.critic, scene),
             table=self._table,
         )
 
-    def _made(self, scene: Scene, noise: torch.Generator) -> Tensor:
-        exit_step = int(torch.randint(len(self._schedule.sigmas), (1,), generator=noise))
-        return roll_out(
-            self.generator,
-            self._window,
-            self._schedule,
-            scene,
-            self._draw(scene, noise),
-            exit_step=exit_step,
-            past=self._past,
-        )
+    def made(self, scene: Scene, noise: torch.Generator, exit_step: int | None = None) -> Tensor:
+        """Clips by the generator; without `exit_step` by all its steps, as the product makes them."""
+        draw = _drawing(scene, noise)
+        return roll_out(self.generator, self._window, self._schedule, scene, draw, exit_step=exit_step, past=self._past)
 
-    def _draw(self, scene: Scene, noise: torch.Generator) -> Callable[[tuple[int, ...]], Tensor]:
-        """Noise for this process's share of a batch: drawn for the whole batch, on the processor, so that a run is the
-        same on every device and with any number of processes."""
+    @torch.no_grad()
+    def judged(
+        self, scene: Scene, made: Tensor, noise: torch.Generator, moments: Sequence[float]
+    ) -> tuple[float, float]:
+        """How far the guided teacher would move what was `made`, and how far it and the critic are apart.
 
-        def draw(shape: tuple[int, ...]) -> Tensor:
-            whole = torch.randn((shape[0] * self._crew.size, *shape[1:]), generator=noise)
-            return whole.chunk(self._crew.size)[self._crew.rank].to(scene.reference)
-
-        return draw
+        Mean absolute distances in latents without the given frame, over the noise levels of `moments` (timesteps).
+        """
+        fake, real = self._score(self.critic, scene), self._guided(scene)
+        apart: list[tuple[float, float]] = []
+        for moment in moments:
+            times = torch.full((len(made),), moment, device=made.device)
+            fresh = _drawing(scene, noise)(tuple(made.shape))
+            noisy = given_first(self._table.add_noise(made, fresh, times), scene.reference)
+            wanted, believed = real(noisy, times), fake(noisy, times)
+            distances = [(one - wanted)[:, 1:].abs().mean() for one in (made, believed)]
+            apart.append((float(distances[0]), float(distances[1])))
+        return float(np.mean([pair[0] for pair in apart])), float(np.mean([pair[1] for pair in apart]))
 
     def _moments(self, scene: Scene, noise: torch.Generator) -> Tensor:
-        """A timestep for each clip of the share."""
-        whole = self._table.draw(len(scene.reference) * self._crew.size, noise)
-        return whole.chunk(self._crew.size)[self._crew.rank].to(scene.reference.device)
+        """A timestep for each clip."""
+        return self._table.draw(len(scene.reference), noise).to(scene.reference.device)
 
     def _guided(self, scene: Scene) -> Score:
         return self._recipe.guidance.apply(
@@ -135,3 +155,8 @@ class Distillation:
             return self._table.clean(noisy, flow, timestep)
 
         return score
+
+
+def _drawing(scene: Scene, noise: torch.Generator) -> Callable[[tuple[int, ...]], Tensor]:
+    """Draws on the processor, so that a run is the same on every device."""
+    return lambda shape: torch.randn(shape, generator=noise).to(scene.reference)

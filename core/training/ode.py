@@ -33,6 +33,9 @@ def ode_loss(
     batch, states, frames = trajectory.shape[:3]
     if states != len(timesteps) + 1 or frames % block:
         raise ValueError(f"{states} states of {frames} frames, for {len(timesteps)} timesteps and blocks of {block}")
-    chosen = torch.randint(len(timesteps), (batch, frames // block), generator=generator).repeat_interleave(block, 1)
-    noisy = trajectory[torch.arange(batch)[:, None], chosen, torch.arange(frames)[None]]
-    return (estimate(noisy, torch.tensor(timesteps)[chosen]) - trajectory[:, -1]).square().mean()
+    drawn = torch.randint(len(timesteps), (batch, frames // block), generator=generator)
+    chosen = drawn.repeat_interleave(block, 1).to(trajectory.device)
+    places = torch.arange(frames, device=trajectory.device)
+    noisy = trajectory[torch.arange(batch, device=trajectory.device)[:, None], chosen, places[None]]
+    times = torch.tensor(timesteps, device=trajectory.device)[chosen]
+    return (estimate(noisy, times) - trajectory[:, -1]).square().mean()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +22,16 @@ from core.training.crew import Crew, clip_gradients
 from core.training.loop import draw_losses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Generator, Iterable
     from pathlib import Path
 
     from core.performer.diffusion.transformer import Transformer
+
+
+Losses = Sequence[Callable[[], Tensor]]
+"""The losses of a process's clips, each calculated when it is asked for, so that one clip is in memory at a time."""
+Entry = dict[str, float]
+"""What is logged of a step: its number, and for each player that learned its loss and the norm of the gradient."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class PlayerRecipe:
     decay: float = 0.0
     clip: float = 10.0
     average: float = 0.99
+    """How much of itself the moving average keeps at each step; 0 for a network that needs none."""
     average_from: int = 200
     """Steps of its own after which the moving average begins; before, it is the network itself."""
 
@@ -46,24 +55,63 @@ class Player:
     def __init__(self, network: Transformer, recipe: PlayerRecipe, crew: Crew) -> None:
         self.network = network
         self._recipe, self._crew = recipe, crew
+        parameters = list(network.parameters())
+        shared = [parameter for parameter in parameters if isinstance(parameter, DTensor)]
+        whole = [parameter for parameter in parameters if not isinstance(parameter, DTensor)]
         self._optimiser = torch.optim.AdamW(
-            network.parameters(), lr=recipe.rate, betas=recipe.betas, weight_decay=recipe.decay
+            [{"params": group} for group in (shared, whole) if group],  # they are never multiplied in one call
+            lr=recipe.rate,
+            betas=recipe.betas,
+            weight_decay=recipe.decay,
+            foreach=True,
         )
-        self.average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        kept = network.state_dict() if recipe.average else {}
+        self.average = {name: value.detach().clone() for name, value in kept.items()}
         self.steps = 0
 
-    def learn(self, loss: Tensor) -> Tensor:
-        """One step down from `loss`; returns the norm of the gradient."""
+    def learn(self, losses: Losses) -> tuple[float, float]:
+        """One step down from the mean of `losses`, one after the other; the loss and the norm of its gradient.
+
+        Raises:
+            FloatingPointError: one of them is not a number, in any process; nothing was learned.
+        """
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = clip_gradients(self.network, self._crew, self._recipe.clip)
+        mean = 0.0
+        for loss in losses:
+            part = loss() / len(losses)
+            mean += float(self._crew.mean(part.detach()))
+            if not math.isfinite(mean):
+                raise FloatingPointError(f"loss is {mean}")
+            part.backward()
+        norm = float(clip_gradients(self.network, self._crew, self._recipe.clip))
+        if not math.isfinite(norm):
+            raise FloatingPointError(f"gradient is {norm}")
         self._optimiser.step()
         self.steps += 1
         keep = self._recipe.average if self.steps > self._recipe.average_from else 0.0
         with torch.no_grad():
-            for name, value in self.network.state_dict().items():
-                _local(self.average[name]).lerp_(_local(value), 1 - keep)
-        return norm
+            now = self.network.state_dict()
+            for name, value in self.average.items():
+                _local(value).lerp_(_local(now[name]), 1 - keep)
+        return mean, norm
+
+    @contextmanager
+    def averaged(self) -> Generator[None]:
+        """Within, the network has the moving average's weights; afterwards its own again, bit for bit."""
+        self._exchange()
+        try:
+            yield
+        finally:
+            self._exchange()
+
+    def whole_average(self) -> dict[str, Tensor]:
+        """The moving average in one piece, in the memory of the process that leads; nothing in the others."""
+        pieces: dict[str, Tensor] = {}
+        for name, value in self.average.items():
+            piece = value.full_tensor() if isinstance(value, DTensor) else value
+            if self._crew.leads:
+                pieces[name] = piece.cpu().contiguous()
+        return pieces
 
     def state(self) -> dict[str, Any]:
         """Everything that a run goes on from."""
@@ -77,9 +125,18 @@ class Player:
             model_state_dict=state["network"],
             optim_state_dict=state["optimiser"],
         )
-        for name, value in state["average"].items():
-            _local(self.average[name]).copy_(_local(value))
+        for name, value in self.average.items():
+            _local(value).copy_(_local(state["average"][name]))
         self.steps = state["steps"]
+
+    @torch.no_grad()
+    def _exchange(self) -> None:
+        now = self.network.state_dict()
+        for name, value in self.average.items():
+            mine, other = _local(now[name]), _local(value)
+            kept = mine.clone()
+            mine.copy_(other)
+            other.copy_(kept)
 
 
 @dataclass(frozen=True)
@@ -95,47 +152,49 @@ class Play:
     """A run in `folder`, from its last checkpoint if there is one.
 
     Args:
-        turn: for a step's number, the name of a player and the loss it learns from, one after the other: the next is
-            asked for when the one before has learned. It must take its randomness from the number, so that a run that
-            was interrupted goes on as if it had not been.
-        saved: called with each checkpoint's step, after it lies there; for samples and figures.
+        turn: for a step's number, the name of a player and the losses whose mean it learns from, one after the other:
+            the next is asked for when the one before has learned. It must take its randomness from the number, so that
+            a run that was interrupted goes on as if it had not been.
+        saved: called with each checkpoint's step and the log up to it, after it lies there; for samples and figures.
+        batch: what a step learns from, in words, for the report of a step that gave no number.
     """
 
     def __init__(
         self,
         players: dict[str, Player],
-        turn: Callable[[int], Iterable[tuple[str, Tensor]]],
+        turn: Callable[[int], Iterable[tuple[str, Losses]]],
         recipe: PlayRecipe,
         folder: Path,
         crew: Crew,
-        saved: Callable[[int], None] = lambda _: None,
+        saved: Callable[[int, list[Entry]], None] = lambda step, log: None,
+        batch: Callable[[int], dict[str, list[str]]] = lambda step: {},
     ) -> None:
         self._players, self._turn, self._recipe = players, turn, recipe
-        self._folder, self._crew, self._saved = folder, crew, saved
-        self._log: list[dict[str, float]] = []
+        self._folder, self._crew, self._saved, self._batch = folder, crew, saved, batch
+        self._log: list[Entry] = []
 
     def run(self) -> None:
         """Until the recipe's last step.
 
         Raises:
-            FloatingPointError: a loss is not a number; the step, and so its batch, is in the message and beside the
-                checkpoints.
+            FloatingPointError: a loss or a gradient is not a number. The networks as they were before that player's
+                turn lie in `broken`, the names of the batch's clips in `broken.json`.
         """
         begin = self._restore()
         steps = range(begin, self._recipe.steps)
         for step in tqdm(steps, initial=begin, total=self._recipe.steps, disable=not self._crew.leads):
-            entry: dict[str, float] = {"step": float(step)}
-            for name, loss in self._turn(step):
-                value = self._crew.mean(loss.detach())
-                if not math.isfinite(float(value)):
-                    raise FloatingPointError(self._broken(step, name, float(value)))
-                norm = self._players[name].learn(loss)
-                entry |= {name: float(value), f"{name} norm": float(norm)}
+            entry: Entry = {"step": float(step)}
+            for name, losses in self._turn(step):
+                try:
+                    loss, norm = self._players[name].learn(losses)
+                except FloatingPointError as error:
+                    raise FloatingPointError(self._broken(step, name, str(error))) from error
+                entry |= {name: loss, f"{name} norm": norm}
             if step % self._recipe.log_every == 0 or step + 1 == self._recipe.steps:
                 self._log.append(entry)
             if (step + 1) % self._recipe.save_every == 0 or step + 1 == self._recipe.steps:
                 self._save(step + 1)
-                self._saved(step + 1)
+                self._saved(step + 1, self._log)
 
     @property
     def _place(self) -> Path:
@@ -161,6 +220,10 @@ class Play:
         self._crew.wait()
 
     def _restore(self) -> int:
+        partial = self._folder / "checkpoint.partial"
+        if self._crew.leads and not self._place.exists() and (partial / "log.json").exists():
+            partial.rename(self._place)  # whole, but the process ended before it got its name
+        self._crew.wait()
         kept = self._place / "log.json"
         if not kept.exists():
             return 0
@@ -172,20 +235,22 @@ class Play:
         self._log = told["log"]
         return told["step"]
 
-    def _broken(self, step: int, name: str, value: float) -> str:
-        told = (
-            f"step {step}: the loss of the {name} is {value}; the same step of the same recipe makes this batch again"
-        )
+    def _broken(self, step: int, name: str, what: str) -> str:
+        """Keep what the step was made of; the message."""
+        for player in self._players.values():
+            player.network.zero_grad(set_to_none=True)
+        save(self._state(), checkpoint_id=self._folder / "broken")
         if self._crew.leads:
-            (self._folder / "broken.json").write_text(json.dumps({"step": step, "player": name, "loss": repr(value)}))
-        return told
+            told = {"step": step, "player": name, "what": what, "batch": self._batch(step)}
+            (self._folder / "broken.json").write_text(json.dumps(told, indent=1))
+        return f"step {step}: the {name}'s {what}; its batch is in broken.json, the networks are in broken"
 
 
 def _local(value: Tensor) -> Tensor:
     return value.to_local() if isinstance(value, DTensor) else value
 
 
-def _alike(log: list[dict[str, float]]) -> list[dict[str, float]]:
+def _alike(log: list[Entry]) -> list[Entry]:
     """Entries with the same keys, for a picture: what a step did not learn has no value there."""
     keys = sorted({key for entry in log for key in entry if not key.endswith("norm")})
     return [{key: entry.get(key, math.nan) for key in keys} for entry in log]

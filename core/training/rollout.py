@@ -58,14 +58,16 @@ def roll_out(
     )
     text = model.text_keys(scene.text)
     blocks: list[Tensor] = []
-    for block, features in enumerate(scene.features.split(FRAMES_PER_LATENT * frames, 1)):
+    heard_by_block = scene.features.split(FRAMES_PER_LATENT * frames, 1)
+    lasting = window.absolute and len(heard_by_block) <= window.slots
+    for block, features in enumerate(heard_by_block):
         heard = Condition(text, model.audio_terms(features))
         given = conditioning(scene.reference, frames, beginning=block == 0)
         cache.open_block()
 
         def flow(x: Tensor, timestep: float, heard: Condition = heard, given: Tensor = given) -> Tensor:
             times = torch.full((batch, frames), timestep, device=x.device)
-            memory = cache.frozen() if torch.is_grad_enabled() else cache
+            memory = cache.frozen(lasting=lasting) if torch.is_grad_enabled() else cache
             return model(torch.cat((x, given), 2), times, heard, memory)
 
         noises = iter([draw((batch, frames, channels, height, width)) for _ in schedule.sigmas])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,28 +18,26 @@ import msgspec
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, set_model_state_dict
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 
-from core.performer.diffusion.attention import block_causal_mask, choose_kernel
+from core.performer.diffusion.attention import choose_kernel
 from core.performer.diffusion.schedule import RELEASED
 from core.performer.diffusion.transformer import Transformer
-from core.performer.diffusion.window import Window
 from core.performer.livetalk.checkpoint import load_strictly
-from core.performer.livetalk.spec import LIVETALK_1_3B, LIVETALK_14B, TINY, LiveTalkSpec
+from core.performer.livetalk.files import look
+from core.performer.livetalk.spec import LIVETALK_1_3B, LIVETALK_14B, TINY, LiveTalkSpec, VaeSizes
+from core.performer.livetalk.vae import WanVae
 from core.training.account import ClipSize, needed
 from core.training.clips import ClipFolder, save_clip, save_negative
 from core.training.crew import Crew, crew, shard, spare_activations
-from core.training.distil import Distillation, DistilRecipe
-from core.training.noise import NoiseTable
-from core.training.ode import ode_loss
+from core.training.distil import DistilRecipe
 from core.training.play import Play, Player, PlayerRecipe, PlayRecipe
-from core.training.scene import flow_at_once
+from core.training.turns import Turns
+from core.training.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from core.performer.diffusion.sizes import Sizes
-    from core.training.scene import Scene
+    from core.performer.livetalk.frames import FrameDecoder
 
 _GPUS = (8, 16, 32)
 _SIZES = {"1.3b": LIVETALK_1_3B, "14b": LIVETALK_14B}
@@ -63,6 +60,8 @@ class VideoRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Clips in a step, over all processes."""
     frames: int
     """Latent frames of a clip."""
+    held_out: int
+    """Clips, the last by name, that are never learned from."""
     play: PlayRecipe
     student: Network
     learning: PlayerRecipe
@@ -112,156 +111,135 @@ def main(arguments: list[str]) -> None:
 
 
 def run(recipe: VideoRecipe, weights: Path, clips: Path, out: Path, crew: Crew) -> None:
-    """One stage; its result is `out/student.safetensors`, the moving average in the released layout."""
+    """One stage; its results are `out/student.safetensors` and `out/best.safetensors`, moving averages of the last and
+    of the best checkpoint in the released layout."""
     half = crew.device.type != "cpu"
     networks = {
-        name: _network(_SIZES[network.size].transformer, weights / network.file, crew, half=half)
+        name: load_network(
+            _SIZES[network.size].transformer, weights / network.file, crew, half=half, frozen=name == "teacher"
+        )
         for name, network in recipe.networks.items()
     }
-    play(recipe, LIVETALK_1_3B, networks, clips, out, crew)
+    vae = look((weights,)).paths.get("vae") if crew.leads else None
+    decoder = open_vae(vae, LIVETALK_1_3B.vae, crew.device) if vae else None
+    play(recipe, LIVETALK_1_3B, networks, clips, out, crew, decoder)
 
 
 def run_tiny(recipe: VideoRecipe, folder: Path, out: Path, crew: Crew, steps: int = 2) -> None:
-    """`steps` steps of the same stage by the same code, with networks and clips drawn at random."""
+    """`steps` steps of the same stage by the same code, with networks and clips drawn at random.
+
+    Any number of processes up to four makes the same.
+    """
     recipe = msgspec.structs.replace(
         recipe,
-        batch=2 * crew.size,
+        batch=4,
         frames=3 * TINY.block_latents,
+        held_out=1,
         play=PlayRecipe(steps, log_every=1, save_every=1),
         distil=replace(recipe.distil, warm_up=0, ratio=1),
     )
-    _noise_clips(folder / "clips", recipe)
+    if crew.leads:
+        noise_clips(folder / "clips", recipe)
+    crew.wait()
     torch.manual_seed(recipe.seed)
     networks = {name: Transformer(TINY.transformer) for name in recipe.networks}
+    decoder = WanVae(TINY.vae).requires_grad_(False)
     for network in networks.values():
         spare_activations(network)
         shard(network, crew, half=False)
-    play(recipe, TINY, networks, folder / "clips", out, crew)
+    play(recipe, TINY, networks, folder / "clips", out, crew, decoder)
 
 
 def play(
-    recipe: VideoRecipe, spec: LiveTalkSpec, networks: dict[str, Transformer], clips: Path, out: Path, crew: Crew
+    recipe: VideoRecipe,
+    spec: LiveTalkSpec,
+    networks: dict[str, Transformer],
+    clips: Path,
+    out: Path,
+    crew: Crew,
+    decoder: FrameDecoder | None,
 ) -> None:
     """Learn with networks that are ready, and write the student down."""
     out.mkdir(parents=True, exist_ok=True)
-    source = ClipFolder(clips, recipe.seed, crew)
-    players = {"student": Player(networks["student"], recipe.learning, crew)}
-    turns = _Turns(recipe, spec, networks, source, crew)
+    source = ClipFolder(clips, recipe.seed, crew, recipe.held_out)
+    student = Player(networks["student"], recipe.learning, crew)
+    players = {"student": student}
     if recipe.critic_learning is not None:
         players["critic"] = Player(networks["critic"], recipe.critic_learning, crew)
-    Play(players, turns, recipe.play, out, crew).run()
-    student = players["student"]
-    student.network.load_state_dict(student.average)
-    whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    state = get_model_state_dict(student.network, options=whole)
+    turns = Turns(
+        networks,
+        source,
+        spec,
+        recipe.distil if recipe.stage == "dmd" else None,
+        seed=recipe.seed,
+        batch=recipe.batch,
+        frames=recipe.frames,
+        device=crew.device,
+        half=crew.device.type != "cpu",
+    )
+    watch = Watch(turns, student, source, spec, out, crew, decoder)
+    Play(players, turns, recipe.play, out, crew, watch, turns.clips).run()
+    weights = student.whole_average()
     if crew.leads:
-        tensors = {name: value.contiguous() for name, value in state.items() if isinstance(value, Tensor)}
-        save_file(tensors, out / "student.safetensors")
+        save_file(weights, out / "student.safetensors")
     crew.wait()
 
 
-class _Turns:
-    """Whose turn it is, and what they learn from: called with a step's number."""
-
-    def __init__(
-        self,
-        recipe: VideoRecipe,
-        spec: LiveTalkSpec,
-        networks: dict[str, Transformer],
-        clips: ClipFolder,
-        crew: Crew,
-    ) -> None:
-        self._recipe, self._spec, self._networks, self._clips, self._crew = recipe, spec, networks, clips, crew
-        blocks = recipe.frames // spec.block_latents
-        half = crew.device.type != "cpu"
-        self._numbers = torch.autocast(crew.device.type, torch.bfloat16) if half else nullcontext()
-        self._table = NoiseTable(recipe.distil.shift)
-        tokens = spec.block_latents * (spec.latent_height // 2) * (spec.latent_width // 2)
-        self._mask = block_causal_mask(blocks, tokens).to(crew.device)
-        window = Window(blocks, 0, spec.block_latents, absolute=True)
-        self._game = (
-            Distillation(
-                networks["student"],
-                networks["critic"],
-                networks["teacher"],
-                window,
-                RELEASED,
-                recipe.distil,
-                crew,
-                half=half,
-            )
-            if recipe.stage == "dmd"
-            else None
-        )
-
-    def __call__(self, step: int) -> Iterator[tuple[str, Tensor]]:
-        with self._numbers:
-            yield from self._converge(step) if self._game is None else self._distil(self._game, step)
-
-    def _distil(self, game: Distillation, step: int) -> Iterator[tuple[str, Tensor]]:
-        """Each player has a batch of its own."""
-        if self._recipe.distil.generator_learns(step):
-            yield "student", game.generator_loss(self._scene(2 * step), self._noise(2 * step))
-        yield "critic", game.critic_loss(self._scene(2 * step + 1), self._noise(2 * step + 1))
-
-    def _converge(self, step: int) -> Iterator[tuple[str, Tensor]]:
-        batch = self._clips.batch(step, self._recipe.batch)
-        if batch.states is None:
-            raise ValueError("these clips hold no trajectories: they cannot start a student")
-        student, scene = self._networks["student"], batch.scene
-
-        def estimate(noisy: Tensor, times: Tensor) -> Tensor:
-            flow = flow_at_once(student, scene, noisy, times, mask=self._mask)
-            return self._table.clean(noisy, flow, times)
-
-        chosen = self._noise(step * self._crew.size + self._crew.rank)
-        yield "student", ode_loss(estimate, batch.states, RELEASED.timesteps, self._spec.block_latents, chosen)
-
-    def _scene(self, number: int) -> Scene:
-        return self._clips.batch(number, self._recipe.batch).scene
-
-    def _noise(self, number: int) -> torch.Generator:
-        return torch.Generator().manual_seed(self._recipe.seed * 1_000_003 + number)
-
-
 def print_account(recipe: VideoRecipe) -> None:
-    """Gigabytes on each GPU for crews of 8, 16 and 32, as a table."""
+    """Gibibytes on each GPU for crews of 8, 16 and 32, as a table."""
     learning = {"student": _SIZES[recipe.student.size].transformer}
+    averaged = {"student"}
     frozen: dict[str, Sizes] = {}
-    if recipe.critic and recipe.teacher:
+    if recipe.critic and recipe.teacher and recipe.critic_learning:
+        averaged |= {"critic"} if recipe.critic_learning.average else set()
         learning["critic"] = _SIZES[recipe.critic.size].transformer
         frozen["teacher"] = _SIZES[recipe.teacher.size].transformer
     clip = ClipSize(recipe.frames, LIVETALK_1_3B.latent_height, LIVETALK_1_3B.latent_width)
-    needs = [needed(learning, frozen, clip, gpus, causal="student") for gpus in _GPUS]
-    print(f"{'GB on each of':<44}" + "".join(f"{gpus:>4} GPUs" for gpus in _GPUS))
+    needs = [needed(learning, frozen, clip, gpus, causal="student", averaged=averaged) for gpus in _GPUS]
+    print(f"{'GiB on each of':<44}" + "".join(f"{gpus:>4} GPUs" for gpus in _GPUS))
     for part in needs[0].parts:
         print(f"{part:<44}" + "".join(f"{need.parts[part] / 2**30:9.2f}" for need in needs))
     print(f"{'together':<44}" + "".join(f"{need.total / 2**30:9.2f}" for need in needs))
-    shares = ", ".join(f"{recipe.batch // gpus} of {recipe.batch} clips" for gpus in _GPUS)
-    print(f"One clip at a time; a process has {shares}.")
+    shares = ", ".join(f"{recipe.batch // gpus}" for gpus in _GPUS)
+    print(f"One clip at a time is in memory; a GPU has {shares} of a step's {recipe.batch}.")
 
 
-def _network(sizes: Sizes, file: Path, crew: Crew, *, half: bool) -> Transformer:
-    """In shards, from a file that only the leader reads."""
+def load_network(sizes: Sizes, file: Path, crew: Crew, *, half: bool, frozen: bool) -> Transformer:
+    """In shards, from a file that only the leader reads.
+
+    Args:
+        half: calculate in bfloat16. What learns is kept in float32 and rounded when it is gathered; what is frozen is
+            rounded once, here: the same numbers in half the memory.
+    """
+    numbers = torch.bfloat16 if half and frozen else torch.float32
     with torch.device("meta"):
-        network = Transformer(sizes, choose_kernel(crew.device))
+        network = Transformer(sizes, choose_kernel(crew.device)).requires_grad_(not frozen)
     spare_activations(network)
-    cpu = torch.device("cpu")
     if crew.size == 1:
-        return load_strictly(network, file, what=file.name, device=crew.device, dtype=torch.float32)
+        load_strictly(network, file, what=file.name, device=crew.device, dtype=numbers)
+        return network.requires_grad_(not frozen)
     state: dict[str, Any] = {}
     if crew.leads:
         with torch.device("meta"):
             whole = Transformer(sizes)
-        state = load_strictly(whole, file, what=file.name, device=cpu, dtype=torch.float32).state_dict()
+        state = load_strictly(whole, file, what=file.name, device=torch.device("cpu"), dtype=numbers).state_dict()
+    network.to(numbers)
     shard(network, crew, half=half)
     network.to_empty(device=crew.device)
     set_model_state_dict(network, state, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
     return network
 
 
-def _noise_clips(folder: Path, recipe: VideoRecipe) -> None:
-    """Four clips of noise at the tiny size. Every process writes the same."""
+def open_vae(file: Path, sizes: VaeSizes, device: torch.device) -> WanVae:
+    """Raises: PerformerError: the file is damaged or another model's."""
+    with torch.device("meta"):
+        vae = WanVae(sizes)
+    load_strictly(vae, file, what="the Wan2.1 video VAE", device=device, dtype=torch.float32)
+    return vae.requires_grad_(False).eval()
+
+
+def noise_clips(folder: Path, recipe: VideoRecipe) -> None:
+    """Five clips of noise at the tiny size."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn, sizes = torch.Generator().manual_seed(recipe.seed), TINY.transformer
     clip = (recipe.frames, sizes.latent_channels, TINY.latent_height, TINY.latent_width)
@@ -269,7 +247,7 @@ def _noise_clips(folder: Path, recipe: VideoRecipe) -> None:
     def noise(*shape: int) -> Tensor:
         return torch.randn(shape, generator=drawn)
 
-    for number in range(4):
+    for number in range(5):
         save_clip(
             folder / f"{number}.safetensors",
             reference=noise(*clip[1:]),

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from core.performer.diffusion.attention import SinkCache, block_causal_mask
 from core.performer.diffusion.schedule import Schedule
 from core.performer.diffusion.sizes import Sizes
 from core.performer.diffusion.streaming import BlockStream
 from core.performer.diffusion.transformer import Transformer
 from core.performer.diffusion.window import Window
-from core.training.crew import Crew
-from core.training.distil import Distillation, DistilRecipe
+from core.training.crew import spare_activations
+from core.training.distil import Chance, Distillation, DistilRecipe
 from core.training.dmd import Guidance
 from core.training.rollout import roll_out
 from core.training.scene import Scene, flow_at_once
@@ -52,6 +53,10 @@ def scene(batch: int = 1, blocks: int = BLOCKS) -> Scene:
         torch.randn(batch, 3, 8, generator=given),
         torch.randn(batch, 3, 8, generator=given),
     )
+
+
+def chance(number: int) -> Chance:
+    return Chance.of(0, number, 0, len(SCHEDULE.sigmas))
 
 
 def drawing(noise: torch.Generator) -> Callable[[tuple[int, ...]], Tensor]:
@@ -125,25 +130,60 @@ def test_the_gradient_of_the_exit_step_is_that_of_numbers() -> None:
             assert (values[0] - values[1]) / 0.1 == pytest.approx(gradient[index].item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("spare", [False, True])
+def test_a_past_that_lasts_need_not_be_copied(spare: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One network in a window that holds the whole clip; the copies are what a window that forgets needs."""
+    copies = SinkCache.frozen
+    gradients: list[list[Tensor]] = []
+    for lasting in (True, False):
+        with monkeypatch.context() as patched:
+            patched.setattr(SinkCache, "frozen", lambda cache, lasting=lasting, **_: copies(cache, lasting=lasting))  # type: ignore[misc]
+            model = network(3)
+            if spare:
+                spare_activations(model)
+            made = roll_out(
+                model,
+                Window(BLOCKS, 0, FRAMES, absolute=True),
+                SCHEDULE,
+                scene(),
+                drawing(torch.Generator().manual_seed(5)),
+                exit_step=1,
+            )
+            made.square().mean().backward()
+            gradients.append([value.grad for value in model.parameters() if value.grad is not None])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
+def test_every_process_leaves_the_sampler_at_the_same_step() -> None:
+    """What a clip draws is known from its place in the whole batch; who has it is not asked."""
+    exits = [[Chance.of(7, number, place, 4).exit_step for place in range(64)] for number in range(200)]
+    assert all(len(set(batch)) == 1 for batch in exits)
+    drawn = [batch[0] for batch in exits]
+    assert all(30 < drawn.count(step) < 70 for step in range(4)), "all steps are as likely"
+    noises = [torch.randn(4, generator=Chance.of(7, 3, place, 4).noise) for place in (0, 1, 0)]
+    assert not torch.equal(noises[0], noises[1])
+    assert torch.equal(noises[0], noises[2])
+
+
 class TestPlayers:
     @pytest.fixture
     def game(self) -> Distillation:
         recipe = DistilRecipe(Guidance(2.0, 1.0))
-        return Distillation(network(1), network(2), network(3), Window(3, 1, FRAMES), SCHEDULE, recipe, Crew())
+        return Distillation(network(1), network(2), network(3), Window(3, 1, FRAMES), SCHEDULE, recipe)
 
     def test_the_generator_learns_alone(self, game: Distillation) -> None:
-        game.generator_loss(scene(), torch.Generator().manual_seed(1)).backward()
+        game.generator_loss(scene(), chance(1)).backward()
         assert all(value.grad is None for value in game.teacher.parameters())
         assert all(value.grad is None for value in game.critic.parameters())
         assert any(value.grad is not None and value.grad.abs().sum() > 0 for value in game.generator.parameters())
 
     def test_the_critic_learns_alone(self, game: Distillation) -> None:
-        game.critic_loss(scene(), torch.Generator().manual_seed(1)).backward()
+        game.critic_loss(scene(), chance(1)).backward()
         assert all(value.grad is None for value in game.generator.parameters())
         assert any(value.grad is not None and value.grad.abs().sum() > 0 for value in game.critic.parameters())
 
     def test_a_step_is_the_same_for_the_same_seed_and_another_for_another(self, game: Distillation) -> None:
-        first, same, other = (game.critic_loss(scene(2), torch.Generator().manual_seed(seed)) for seed in (4, 4, 5))
+        first, same, other = (game.critic_loss(scene(2), chance(seed)) for seed in (4, 4, 5))
         assert torch.equal(first, same)
         assert not torch.equal(first, other)
 
@@ -152,14 +192,12 @@ class TestPlayers:
 
         def told() -> float:
             with torch.no_grad():
-                return float(
-                    torch.stack([game.critic_loss(scene(4), torch.Generator().manual_seed(n)) for n in range(4)]).mean()
-                )
+                return float(torch.stack([game.critic_loss(scene(4), chance(n)) for n in range(4)]).mean())
 
         before = told()
         for step in range(40):
             optimiser.zero_grad()
-            game.critic_loss(scene(4), torch.Generator().manual_seed(100 + step)).backward()
+            game.critic_loss(scene(4), chance(100 + step)).backward()
             optimiser.step()
         assert told() < 0.8 * before
 
@@ -170,8 +208,6 @@ def test_the_critic_warms_up_and_then_has_five_steps_for_one() -> None:
 
 
 def test_a_teacher_looks_both_ways_and_a_mask_makes_it_causal() -> None:
-    from core.performer.diffusion.attention import block_causal_mask
-
     model, told = network(3).requires_grad_(False), scene(blocks=2)
     noisy, later = torch.randn(1, 2 * FRAMES, 4, 2, 2), torch.randn(1, 2 * FRAMES, 4, 2, 2)
     later[:, :FRAMES] = noisy[:, :FRAMES]

@@ -10,7 +10,7 @@ import torch
 from core.training.dmd import Guidance, critic_loss, direction, generator_loss
 from core.training.noise import NoiseTable
 from core.training.ode import ode_loss
-from tests.core.golden import config, tensors
+from tests.golden.folder import SHARED, Folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,10 +24,11 @@ def stub(weights: list[float], text: Tensor, audio: Tensor) -> Score:
     return lambda noisy, timestep: a * noisy + b * text + c * audio + 0.001 * timestep.reshape(-1, 1, 1, 1, 1).float()
 
 
+@pytest.mark.skipif(not Folder(SHARED).has("train_math", "scheduler"), reason="the golden tensors are not here")
 class TestGoldenMath:
     @pytest.mark.parametrize(("case", "guidance"), [("same_scale", Guidance(5, 5)), ("split_scale", Guidance(5, 3))])
     def test_the_generators_gradient_and_loss(self, case: str, guidance: Guidance) -> None:
-        golden, made = tensors("train_math"), config("train_math")
+        golden, made = Folder(SHARED).tensors("train_math"), Folder(SHARED).config("train_math")
         text, audio, no_text = golden["cond.text"], golden["cond.audio"], golden["uncond.text"]
         silence = torch.zeros_like(audio)
         real = guidance.apply(
@@ -52,7 +53,7 @@ class TestGoldenMath:
         assert torch.allclose(x.grad, golden[f"dmd.{case}.grad_wrt_generated"], atol=1e-6)
 
     def test_the_critics_loss_leaves_out_the_given_frame(self) -> None:
-        golden, made = tensors("train_math"), config("train_math")
+        golden, made = Folder(SHARED).tensors("train_math"), Folder(SHARED).config("train_math")
         loss = critic_loss(
             golden["generated"],
             golden["ref_image"][:, 0, :16],
@@ -64,7 +65,7 @@ class TestGoldenMath:
         assert loss.item() == pytest.approx(golden["critic.loss_first_frame_masked"].item(), rel=1e-6)
 
     def test_the_table_of_noise(self) -> None:
-        golden = tensors("scheduler")
+        golden = Folder(SHARED).tensors("scheduler")
         table = NoiseTable()
         steps = golden["train_list.steps"]
         assert torch.allclose(table.sigma(steps).float(), golden["train_list.sigmas"].float(), atol=1e-6)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import av
 import msgspec
 import pytest
 import torch
-from safetensors.torch import load_file
+import torch.multiprocessing as processes
+from safetensors.torch import load_file, save_file
+from torch.distributed.tensor import DTensor
 
 from core.performer.diffusion.schedule import RELEASED, shifted_sigmas
 from core.performer.diffusion.transformer import Transformer
@@ -17,9 +22,12 @@ from core.performer.livetalk.spec import TINY
 from core.training import video
 from core.training.account import ClipSize, needed
 from core.training.clips import ClipFolder, save_clip, save_negative
-from core.training.crew import Crew
+from core.training.crew import Crew, crew
+from core.training.ode import ode_loss
 from core.training.trajectory import trajectory
+from core.training.turns import Turns
 from tests.core.test_training_distil import FRAMES, SIZES, network, scene
+from tests.core.test_training_play import free_port
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +51,97 @@ def test_a_stage_takes_real_steps_and_leaves_weights_in_the_released_layout(
     assert {name: tensor.shape for name, tensor in weights.items()} == {
         name: tensor.shape for name, tensor in wanted.items()
     }
+    figures = json.loads((tmp_path / "out" / "figures.json").read_text())
+    assert [entry["step"] for entry in figures] == [1, 2]
+    with av.open(str(tmp_path / "out" / "samples" / "step-000002.mp4")) as shown:
+        assert sum(1 for _ in shown.decode(video=0)) == 4 * 9 - 3
+    assert load_file(tmp_path / "out" / "best.safetensors").keys() == weights.keys()
+
+
+@pytest.mark.timeout(300)
+def test_two_processes_read_share_and_train_what_one_does(tmp_path: Path) -> None:
+    recipe = video.VideoRecipe.load(RECIPES / "livetalk-1.3b-ode.toml")
+    torch.manual_seed(0)
+    save_file(Transformer(TINY.transformer).state_dict(), tmp_path / "weights.safetensors")
+    (tmp_path / "one").mkdir()
+    video.run_tiny(recipe, tmp_path / "one", tmp_path / "one" / "out", Crew(), steps=1)
+    (tmp_path / "two").mkdir()
+    processes.spawn(one_of_two, args=(free_port(), tmp_path), nprocs=2)
+    alone, together = (
+        json.loads((tmp_path / which / "out" / name).read_text())
+        for which in ("one", "two")
+        for name in ("figures.json",)
+    )
+    assert together[0] == pytest.approx(alone[0], rel=1e-4)
+    one, two = (load_file(tmp_path / which / "out" / "student.safetensors") for which in ("one", "two"))
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-6
+
+
+def one_of_two(rank: int, port: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
+    with crew() as both:
+        written = load_file(folder / "weights.safetensors")
+        for half, frozen in ((False, False), (True, True)):
+            network = video.load_network(
+                TINY.transformer, folder / "weights.safetensors", both, half=half, frozen=frozen
+            )
+            assert not any(parameter.requires_grad for parameter in network.parameters()) or not frozen
+            for name, value in network.state_dict().items():
+                whole = value.full_tensor() if isinstance(value, DTensor) else value
+                assert whole.dtype == (torch.bfloat16 if half else torch.float32)
+                assert torch.equal(whole, written[name].to(whole.dtype)), name
+        recipe = video.VideoRecipe.load(RECIPES / "livetalk-1.3b-ode.toml")
+        video.run_tiny(recipe, folder / "two", folder / "two" / "out", both, steps=1)
+
+
+def test_rounded_weights_do_not_outlive_a_step(tmp_path: Path) -> None:
+    """The generator's losses after a step are those of a run that begins with its weights: nothing was kept of them."""
+    recipe = msgspec.structs.replace(
+        video.VideoRecipe.load(RECIPES / "livetalk-1.3b-dmd.toml"), batch=1, frames=3, held_out=1
+    )
+    video.noise_clips(tmp_path, msgspec.structs.replace(recipe, frames=3))
+    networks = {name: network_of(seed) for seed, name in enumerate(recipe.networks)}
+    clips = ClipFolder(tmp_path, 0, Crew(), 1)
+    turns = Turns(
+        networks,
+        clips,
+        TINY,
+        replace(recipe.distil, warm_up=0),
+        seed=0,
+        batch=1,
+        frames=3,
+        device=torch.device("cpu"),
+        half=True,
+    )
+    (_, generator), (_, critic) = turns(0)
+    generator[0]().backward()
+    assert not torch.is_autocast_enabled("cpu")
+    before = float(critic[0]().detach())
+    with torch.no_grad():
+        for value in networks["student"].parameters():
+            value.mul_(1.5)
+    after = float(critic[0]().detach())
+    assert after != before
+    assert float(critic[0]().detach()) == after
+
+
+def network_of(seed: int) -> Transformer:
+    torch.manual_seed(seed)
+    return Transformer(TINY.transformer)
+
+
+def test_times_are_where_the_clips_are() -> None:
+    """On any device; the meta device stands for one that is not the processor."""
+    seen: list[Tensor] = []
+    states = torch.empty(2, 5, 6, 1, 1, 1, device="meta")
+
+    def estimate(noisy: Tensor, times: Tensor) -> Tensor:
+        seen.append(times)
+        return noisy
+
+    ode_loss(estimate, states, RELEASED.timesteps, 3)
+    assert seen[0].device == states.device
 
 
 def test_the_papers_numbers_are_in_the_recipes() -> None:
@@ -68,12 +167,17 @@ def test_a_recipe_with_an_unknown_key_or_without_its_teacher_is_refused(tmp_path
 def test_memory_of_a_process_falls_with_their_number() -> None:
     clip = ClipSize(frames=6, height=4, width=4, rows=3, block=3)
     needs = [
-        needed({"student": SIZES, "critic": SIZES}, {"teacher": SIZES}, clip, crew, causal="student")
+        needed(
+            {"student": SIZES, "critic": SIZES}, {"teacher": SIZES}, clip, crew, causal="student", averaged={"student"}
+        )
         for crew in (1, 8, 16)
     ]
     parameters = sum(value.numel() for value in network(0).parameters())
     assert needs[0].parts["student: parameters"] == 4 * parameters
-    assert needs[0].parts["student: gradients, moments, average"] == 16 * parameters
+    assert needs[0].parts["student: gradients, moments"] == 12 * parameters
+    assert needs[0].parts["student: moving average"] == 4 * parameters
+    assert "critic: moving average" not in needs[0].parts
+    assert needs[0].parts["teacher: parameters"] == 2 * parameters
     assert needs[1].parts["student: parameters"] == -(-parameters // 8) * 4
     assert needs[1].total > needs[2].total
     assert needs[1].parts["activations"] == needs[2].parts["activations"] > 0
@@ -136,18 +240,25 @@ class TestClips:
         return tmp_path
 
     def test_a_batch_is_shared_by_the_processes_and_nothing_else_changes(self, folder: Path) -> None:
-        whole = ClipFolder(folder, 1, Crew()).batch(3, 4).scene.reference
-        halves = [ClipFolder(folder, 1, Crew(rank, 2)).batch(3, 4).scene.reference for rank in (0, 1)]
-        assert torch.equal(whole, torch.cat(halves))
-        assert not torch.equal(whole, ClipFolder(folder, 1, Crew()).batch(4, 4).scene.reference)
+        whole = ClipFolder(folder, 1, Crew()).share(3, 4)
+        halves = [ClipFolder(folder, 1, Crew(rank, 2)).share(3, 4) for rank in (0, 1)]
+        assert whole == halves[0] + halves[1]
+        assert [chosen.place for chosen in whole] == [0, 1, 2, 3]
+        assert whole != ClipFolder(folder, 1, Crew()).share(4, 4)
+
+    def test_what_is_held_out_is_never_drawn(self, folder: Path) -> None:
+        clips = ClipFolder(folder, 1, Crew(), held_out=2)
+        assert [file.stem for file in clips.held_out] == ["4", "5"]
+        assert {chosen.file.stem for step in range(40) for chosen in clips.drawn(step, 4)} == {"0", "1", "2", "3"}
 
     def test_the_first_sound_is_heard_four_times(self, folder: Path) -> None:
-        heard = ClipFolder(folder, 1, Crew()).batch(0, 1).scene.features[0, :, 0]
+        clips = ClipFolder(folder, 1, Crew())
+        heard = clips.load(clips.drawn(0, 1)[0].file).scene.features[0, :, 0]
         assert (heard - heard[0]).tolist() == [0, 0, 0, 0, 1, 2, 3, 4]
 
     def test_what_cannot_be_shared_or_is_not_there_is_refused(self, folder: Path, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="cannot be shared evenly"):
-            ClipFolder(folder, 1, Crew(0, 2)).batch(0, 3)
+            ClipFolder(folder, 1, Crew(0, 2)).share(0, 3)
         (folder / "negative.safetensors").unlink()
         with pytest.raises(FileNotFoundError, match="6 clips"):
             ClipFolder(folder, 1, Crew())

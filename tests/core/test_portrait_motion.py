@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "models" / "portrait"
-HEARING = MotionSpec().hearing
+SPEC_SHIPPED = load_weights(SHIPPED)[1]
+HEARING = SPEC_SHIPPED.hearing
 BLOCK = HEARING.block_frames * HEARING.frame
 SMALL = MotionSizes(dim=24, ffn_dim=24, layers=2, heads=2, text_dim=8, audio_width=8, audio_features=6, audio_hidden=8,
                     audio_layers=(0, 1), codec_hidden=8)  # fmt: skip
@@ -70,7 +71,7 @@ def gap_of(curves: torch.Tensor, model: MotionModel) -> torch.Tensor:
 
 def test_a_stream_hears_what_a_file_hears() -> None:
     torch.manual_seed(0)
-    encoder, mel = AudioEncoder(8, 6, (5, 3)), LogMel(HEARING)
+    encoder, mel = AudioEncoder(8, 6, SPEC_SHIPPED.sizes.audio_kernels), LogMel(HEARING)
     samples = noise(12 * BLOCK / MEDIA_RATE)
     whole = np.concatenate((np.zeros(HEARING.before, np.float32), samples, np.zeros(HEARING.ahead, np.float32)))
     offline = encoder(mel(torch.from_numpy(whole))[None])
@@ -220,7 +221,7 @@ def test_the_engine_is_told_what_the_weights_were_trained_for(shipped: tuple[Mot
     spec = performer_spec(shipped[1])
     assert (spec.fps, spec.sample_rate, spec.first_frames, spec.block_frames) == (25, 24_000, 12, 12)
     assert spec.tokens_per_frame == 1
-    assert spec.lookahead == 2 * spec.samples_per_frame
+    assert spec.lookahead == shipped[1].frames_ahead * spec.samples_per_frame
 
 
 def test_weights_come_back_as_they_were_saved(tmp_path: Path) -> None:

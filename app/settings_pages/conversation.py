@@ -32,7 +32,7 @@ class ConversationPage(Page):
 
     def __init__(self, form: Form) -> None:
         super().__init__(form)
-        self.head(self.tr("Conversation"), self.tr("Who answers. Turns are sent to this endpoint and nowhere else."))
+        self.head(self.tr("Conversation"), "")
         self._tests = 0
         self._listening = False
         self._make_fields()
@@ -43,9 +43,10 @@ class ConversationPage(Page):
         self.instructions.setTabChangesFocus(True)
         self.instructions.setFixedHeight(px(72))
         self.add(field(self.tr("Instructions for the avatar"), self.instructions))
-        self.speech_services = SpeechServicesFields(form)
-        self.add(self.speech_services)
         self._builtin_card()
+        self.speech_services = SpeechServicesFields(form)
+        self.speech_services.applied.connect(lambda: self._tell_who_answers(self.form.settings))
+        self.add(self.speech_services)
         self.finish()
         self.show_settings(form.settings)
         self._settling = Settling(self, self._apply_typed)
@@ -202,6 +203,11 @@ class ConversationPage(Page):
 
     def _tell_who_answers(self, settings: Settings) -> None:
         chosen = settings.dialogue
+        if chosen.transcription_url or chosen.speech_url:
+            words = self.tr("Who answers. Turns are sent to this endpoint and your speech services, and nowhere else.")
+        else:
+            words = self.tr("Who answers. Turns are sent to this endpoint and nowhere else.")
+        self.about.setText(words)
         self.switch.setVisible(bool(chosen.url))
         if chosen.url and not chosen.use_endpoint:
             self._builtin_words.setText(

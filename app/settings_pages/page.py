@@ -48,6 +48,7 @@ class Page(QWidget):
         super().__init__()
         self.form = form
         self.title = ""
+        self.about = label("", "supporting", wrap=True)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(15)
@@ -55,7 +56,8 @@ class Page(QWidget):
     def head(self, title: str, about: str) -> None:
         self.title = title
         self._column.addWidget(label(title, "title"))
-        self._column.addWidget(label(about, "supporting", wrap=True))
+        self.about.setText(about)
+        self._column.addWidget(self.about)
         self._column.addSpacing(6)
 
     def add(self, part: QWidget | QLayout) -> None:

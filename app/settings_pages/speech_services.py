@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from app.form import Settling, button, field, hint
@@ -20,6 +20,8 @@ _FIELDS = ("transcription_url", "transcription_model", "speech_url", "speech_mod
 
 class SpeechServicesFields(QWidget):
     """A button that folds out the addresses and models of two services. Typing is applied when it rests."""
+
+    applied = Signal()
 
     def __init__(self, form: Form) -> None:
         super().__init__()
@@ -64,7 +66,7 @@ class SpeechServicesFields(QWidget):
             hint(
                 self.tr(
                     "For a model that only reads and writes. Left empty, the endpoint itself is asked; where it has no "
-                    "ears or no voice, this computer hears and speaks, in English. What is said goes to them, too."
+                    "ears or no voice, this computer hears and speaks, in English."
                 )
             )
         )
@@ -89,3 +91,4 @@ class SpeechServicesFields(QWidget):
     def _apply(self) -> None:
         self._form.change("dialogue", **{name: box.text().strip() for name, box in self.boxes.items()})
         self.show_settings(self._form.settings)
+        self.applied.emit()

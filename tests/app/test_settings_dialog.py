@@ -212,6 +212,7 @@ def test_speech_services_are_folded_away_and_have_a_key_of_their_own(qtbot, show
     dialog.pages["conversation"].left()
     settle()
     assert applied[-1].dialogue.speech_url == "http://localhost:8880/v1"
+    assert "and your speech services" in dialog.pages["conversation"].about.text()
     assert fields.key.isVisible()
     assert fields.key.key.text() == ""
     qtbot.keyClicks(fields.key.key, SECRET)

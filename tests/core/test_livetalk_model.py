@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.utils import counters
 
 from core.performer.diffusion.attention import Clip, SinkCache, choose_kernel, fast_kernel, standard_kernel
-from core.performer.diffusion.linears import Fp8Linear, fuse, to_fp8
+from core.performer.diffusion.linears import Fp8Linear, compile_blocks, fuse, to_fp8
 from core.performer.diffusion.sizes import Sizes
 from core.performer.diffusion.transformer import Condition, Transformer
 from core.performer.diffusion.window import Window
@@ -154,6 +155,14 @@ def test_one_product_for_q_k_v_gives_the_same_numbers() -> None:
 
 
 @torch.inference_mode()
+def test_compiled_blocks_give_the_same_numbers_from_one_compilation() -> None:
+    counters.clear()
+    plain = flow_of(fuse(transformer(HEARING)))
+    assert torch.allclose(flow_of(compile_blocks(fuse(transformer(HEARING)), "aot_eager")), plain, atol=1e-6)
+    assert counters["stats"]["unique_graphs"] == 2, "one for what is asked, one for the answer, for all three blocks"
+
+
+@torch.inference_mode()
 def test_weights_in_eight_bits_give_nearly_the_same_numbers() -> None:
     whole = flow_of(transformer(HEARING))
     rounded = flow_of(to_fp8(fuse(transformer(HEARING)), native=False))
@@ -184,31 +193,29 @@ def test_every_large_weight_of_a_block_is_in_eight_bits() -> None:
     assert weights > 0.97 * 1_421_187_232
 
 
-@pytest.mark.parametrize("linears", ["half", "fp8"])
-def test_at_its_real_size_a_block_goes_through_and_the_weights_are_as_large_as_said(linears: Numbers) -> None:
+@pytest.mark.parametrize(("linears", "wanted_mb"), [("half", 2842), ("fp8", 1465)])
+def test_the_weights_are_as_large_as_said(linears: Numbers, wanted_mb: int) -> None:
+    with torch.device("meta"):
+        model = prepared(Transformer(LIVETALK_1_3B.transformer).to(torch.bfloat16), linears=linears, native=False)
+    assert sum(tensor.nbytes for tensor in model.state_dict().values()) / 1e6 == pytest.approx(wanted_mb, abs=30)
+
+
+@pytest.mark.parametrize("fp8", [False, True])
+def test_a_block_of_the_real_size_goes_through(fp8: bool) -> None:
     spec, nowhere = LIVETALK_1_3B, torch.device("meta")
+    sizes = dataclasses.replace(spec.transformer, layers=2, audio_layers=(1,))
     with nowhere:
-        model = prepared(Transformer(spec.transformer).to(torch.bfloat16), linears=linears, native=False)
+        model = fuse(Transformer(sizes).to(torch.bfloat16))
         text = model.text_keys(torch.zeros(1, spec.text.rows, spec.text.dim, dtype=torch.bfloat16))
         features = torch.zeros(1, spec.block_frames, spec.audio.features, dtype=torch.bfloat16)
         x = torch.zeros(1, 3, 33, spec.latent_height, spec.latent_width, dtype=torch.bfloat16)
         when = torch.zeros(1, 3)
-    sizes, rope = spec.transformer, model.rope(spec.latent_height, spec.latent_width, nowhere)
-    cache = SinkCache(
-        spec.window,
-        rope,
-        layers=sizes.layers,
-        heads=sizes.heads,
-        width=sizes.dim,
-        dtype=torch.bfloat16,
-        device=nowhere,
-        fp8=linears == "fp8",
-    )
-    for _ in range(7):
+    rope = model.rope(spec.latent_height, spec.latent_width, nowhere)
+    kept = {"layers": 2, "heads": sizes.heads, "width": sizes.dim}
+    cache = SinkCache(spec.window, rope, **kept, dtype=torch.bfloat16, device=nowhere, fp8=fp8)
+    for _ in range(6):
         cache.open_block()
         assert model(x, when, Condition(text, model.audio_terms(features)), cache).shape == (1, 3, 16, 64, 64)
-    megabytes = sum(tensor.nbytes for tensor in model.state_dict().values()) / 1e6
-    assert megabytes == pytest.approx(1465 if linears == "fp8" else 2842, abs=30)
     keys, values = cache.extend(0, *torch.zeros(2, 1, 3072, 1536, dtype=torch.bfloat16, device=nowhere))
     assert keys.shape == values.shape == (1, 15 * 1024, 1536)
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.performer.diffusion.attention import Kernel, Memory, attend, standard_kernel
-from core.performer.diffusion.rope import Rope
+from core.performer.diffusion.rope import Rope, Rotation
 from core.performer.diffusion.sizes import FRAMES_PER_LATENT, Sizes
 
 
@@ -77,12 +77,6 @@ class Attention(nn.Module):
     def keys(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.norm_k(self.k(x)), self.v(x)
 
-    def to_itself(self, x: Tensor, layer: int, memory: Memory) -> Tensor:
-        q, k, v = self.project(x)
-        q = memory.queries.apply(q, self.heads)
-        k, v = memory.extend(layer, k, v)
-        return self.o(attend(q, k, v, self.heads, memory.mask, self.kernel))
-
     def to_text(self, x: Tensor, keys: tuple[Tensor, Tensor]) -> Tensor:
         return self.o(attend(self.norm_q(self.q(x)), *keys, self.heads, kernel=self.kernel))
 
@@ -102,8 +96,20 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor, moment: Tensor, layer: int, memory: Memory, text: tuple[Tensor, Tensor]) -> Tensor:
-        shift1, scale1, gate1, shift2, scale2, gate2 = moment.unbind(2)
-        x = _gated(x, gate1, self.self_attn.to_itself(_modulated(x, shift1, scale1, self.eps), layer, memory))
+        q, k, v = self.ask(x, moment, memory.queries)
+        keys, values = memory.extend(layer, k, v)
+        seen = attend(q, keys, values, self.self_attn.heads, memory.mask, self.self_attn.kernel)
+        return self.answer(x, moment, seen, text)
+
+    def ask(self, x: Tensor, moment: Tensor, queries: Rotation) -> tuple[Tensor, Tensor, Tensor]:
+        """What comes before self-attention: queries, rotated, and keys and values as they are."""
+        q, k, v = self.self_attn.project(_modulated(x, moment[:, :, 0], moment[:, :, 1], self.eps))
+        return queries.apply(q, self.self_attn.heads), k, v
+
+    def answer(self, x: Tensor, moment: Tensor, seen: Tensor, text: tuple[Tensor, Tensor]) -> Tensor:
+        """What comes after it: its gate, the text, the feed-forward."""
+        _, _, gate1, shift2, scale2, gate2 = moment.unbind(2)
+        x = _gated(x, gate1, self.self_attn.o(seen))
         x = x + self.cross_attn.to_text(self.norm3(x), text)
         return _gated(x, gate2, self.ffn(_modulated(x, shift2, scale2, self.eps)))
 
@@ -216,7 +222,7 @@ class Transformer(nn.Module):
 
     def _tokens(self, x: Tensor) -> Tensor:
         """[batch, frames * rows * columns, dim], frame-major."""
-        return self.patch_embedding(x.transpose(1, 2)).flatten(2).transpose(1, 2)
+        return self.patch_embedding(x.transpose(1, 2)).flatten(2).transpose(1, 2).contiguous()
 
     def _listen(self, tokens: Tensor, layer: int, audio: Tensor) -> Tensor:
         if layer not in self.sizes.audio_layers:

@@ -160,3 +160,15 @@ def test_the_rim_of_glasses_stays_where_it_is_when_the_eyes_shut():
         round(float(landmarks[159, 1])) + 2 : round(float(landmarks[145, 1])) - 1, round(float(landmarks[159, 0]))
     ]
     assert np.abs(shut.astype(int) - np.array(SKIN)).sum(-1).mean() < 120
+
+
+def test_the_upper_teeth_are_still_seen_when_the_upper_lip_sinks_with_the_jaw():
+    landmarks = landmarks_of()
+    sinking = lips_apart(0.12)
+    rings = (UPPER_LIP, *LIP_RINGS[0], OUTER_LIPS[:11])
+    sinking[[point for ring in rings for point in ring[2:-2]], 1] = 0.02
+    frame = PortraitPainter(identity_of(landmarks)).paint(motion(displacement=sinking))[0]
+    x, y = landmarks[13, :2].astype(int)
+    below_lip = frame[y : y + 20, x - 6 : x + 7].astype(int)
+    pale = (below_lip.min(-1) > 75) & (below_lip.max(-1) - below_lip.min(-1) < 60)
+    assert pale.mean(1).max() > 0.8

@@ -39,6 +39,8 @@ NARROW, NARROWEST = 0.97, 0.80
 """Width of the mouth against its rest at which rounded lips begin to shade what is behind them, and shade it most."""
 SHADE = 0.5
 """Share of their light that the teeth lose behind lips as round as that."""
+HANG = 0.85
+"""Share of the upper lip's way down that the upper teeth go along."""
 FULL_COLOUR = 14.0
 """Chroma of the lips and cheeks (Lab) from which a portrait counts as coloured like life."""
 
@@ -130,8 +132,9 @@ class Lips:
         pose = self._identity.pose
         size = (gap.shape[1], gap.shape[0])
         frame = (np.eye(2, 3, dtype=np.float32) + turn) @ pose.rotation[:, :2] * pose.scale
-        skull = (self._teeth_arm + pose.origin)[:2] + turn @ self._teeth_arm + shift - corner
-        jaw = skull + flesh[list(JAW)].mean(0) + np.array([0, self._bite], np.float32)
+        hung = self._hung(flesh)
+        skull = (self._teeth_arm + pose.origin)[:2] + turn @ self._teeth_arm + shift - corner + hung
+        jaw = skull - hung + flesh[list(JAW)].mean(0) + np.array([0, self._bite], np.float32)
         seen = np.broadcast_to(self._inside.cavity, (*gap.shape, 3)).astype(np.float32)
         for layer, where in ((self._inside.lower, jaw), (self._inside.upper, skull)):
             placed = place(layer, np.column_stack([frame, where]), size).astype(np.float32)
@@ -140,9 +143,13 @@ class Lips:
         seen = seen * (self._lit(flesh) * (0.35 + 0.65 * np.clip(1.5 * soft, 0, 1)))[..., None]
         if self._own is not None:
             parted = float(np.abs(flesh[list(UPPER_LIP)] - flesh[list(LOWER_LIP)]).max())
-            own, cover = self._own.moved(self._skull_moved(turn, shift, corner), size, parted)
+            own, cover = self._own.moved(self._skull_moved(turn, shift + hung, corner), size, parted)
             seen += (own - seen) * cover[..., None]
         return seen
+
+    def _hung(self, flesh: Floats) -> Floats:
+        """How far the upper teeth go down, [2] px: with a lip that sinks as the jaw drops, or they would vanish."""
+        return np.array([0, HANG * max(0.0, float(flesh[list(UPPER_LIP[3:8]), 1].mean()))], np.float32)
 
     def _lit(self, flesh: Floats) -> float:
         """How much of its light what is behind the lips keeps: rounded lips reach forward and stand in it."""

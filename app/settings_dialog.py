@@ -176,7 +176,7 @@ class SettingsDialog(Sheet):
 
     def _make_page(self, name: str) -> Page:
         made = _PAGES[name][2](self)
-        made.setContentsMargins(0, 0, 14, 0)
+        made.setContentsMargins(*((14, 0, 0, 0) if self.isRightToLeft() else (0, 0, 14, 0)))
         self._places[name].setWidget(made)
         return made
 

@@ -15,7 +15,8 @@ import msgspec
 
 from core.errors import LiveTalkError, PerformerError, Problem
 from core.listening.finished import LEAST_SURE, Words
-from core.media import CAPTURE_RATE, MediaFormat
+from core.listening.judge import is_padded
+from core.media import MediaFormat
 from core.session import Parts
 from core.settings import assets_folder, models_folder
 
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.audio.device import SoundDevice
+    from core.dialogue.abilities import Ears
     from core.dialogue.connect import KeyOf
     from core.dialogue.protocol import Dialogue
-    from core.dialogue.recognizer import Recognizer
+    from core.dialogue.recognizer import Heard, Recognizer
     from core.hearing import Listener
     from core.media import AudioChunk, Pixels, Samples
     from core.performer.protocol import Performer, PerformerSpec
@@ -46,7 +48,7 @@ def product_parts(key_of: KeyOf = lambda _, __: "", device: Callable[[Settings],
         picture=portrait,
         portrait_name=portrait_name,
         dialogue=lambda settings, portrait_key: _dialogue(settings, portrait_key, key_of, transcribe),
-        built_in=_built_in,
+        built_in=lambda settings, portrait_key: _built_in(settings, portrait_key, transcribe),
         introduce=_introduce,
         media=_media,
         device=device or _sound_device,
@@ -161,61 +163,74 @@ def make_lesser(avatar: AvatarSettings, spec: PerformerSpec | None) -> Performer
 def _dialogue(settings: Settings, portrait_key: str, key_of: KeyOf, transcribe: _Transcriber) -> Dialogue:
     """The endpoint when one is set and wanted, else the companion that is built in."""
     if not (settings.dialogue.url and settings.dialogue.use_endpoint):
-        return _built_in(settings, portrait_key)
+        return _built_in(settings, portrait_key, transcribe)
     from core.dialogue.connect import connect
 
     return connect(settings.dialogue, key_of, transcribe, companion_voice(settings, portrait_key))
 
 
 class _Transcriber:
-    """The person's words: while they speak, when they pause, and beside an endpoint, which never tells what it heard.
-    Any thread, one at a time; the model is loaded with the first words. Sound that is not clearly English has no words.
-    What was understood at a pause is not worked out again when the turn is over."""
-
-    _SAME = int(0.15 * CAPTURE_RATE)
-    """Silence by which the same speech may be longer or shorter."""
+    """The one recogniser: for the person's words while they speak, when they pause, and when they have finished. Any
+    thread, one at a time; loaded with the first words. What was understood at a pause is not worked out again for
+    whoever answers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         self._recognizer: Recognizer | None = None
-        self._last: tuple[int, int, Words] | None = None
+        self._last: tuple[Samples, Heard] | None = None
 
     def __call__(self, speech: AudioChunk, wanted: Callable[[], bool] = lambda: True) -> str:
-        with self._lock:
-            words = self._known(speech) or self._recognize(speech, wanted)
+        """The words; none of sound that is not clearly English."""
+        words = self.understand(speech, wanted)
         return words.text if words.sure >= LEAST_SURE else ""
 
     def understand(self, speech: AudioChunk, wanted: Callable[[], bool]) -> Words:
         """The words and how sure they are (`core.listening.judge.Understand`)."""
-        with self._lock:
-            words = self._recognize(speech, wanted)
-            if wanted():
-                self._last = (speech.start, len(speech.samples), words)
-            return words
-
-    def _known(self, speech: AudioChunk) -> Words | None:
-        start, count, words = self._last or (-1, 0, None)
-        return words if start == speech.start and abs(len(speech.samples) - count) <= self._SAME else None
-
-    def _recognize(self, speech: AudioChunk, wanted: Callable[[], bool]) -> Words:
-        from core.dialogue.recognizer import Recognizer
-
         try:
-            self._recognizer = self._recognizer or Recognizer(self._folder)
+            self.ears()
         except (OSError, ValueError) as error:
             raise LiveTalkError(
                 Problem.MODEL_MISSING, "The speech model is missing.", "Run `make models`.", detail=str(error)
             ) from error
-        heard = self._recognizer(speech.samples, wanted)
+        heard = self._hear(speech.samples, wanted)
         return Words(heard.text, heard.confidence, heard.closing)
 
+    def ears(self) -> Ears:
+        """The recogniser itself, loaded.
 
-def _built_in(settings: Settings, portrait_key: str) -> Dialogue:
+        Raises:
+            OSError: a file is missing or cannot be read.
+            ValueError: a file is not what it should be.
+        """
+        with self._lock:
+            if self._recognizer is None:
+                from core.dialogue.recognizer import Recognizer
+
+                self._recognizer = Recognizer(self._folder)
+        return self._hear
+
+    def _hear(self, speech: Samples, wanted: Callable[[], bool] = lambda: True) -> Heard:
+        with self._lock:
+            assert self._recognizer is not None, "ears() comes first"
+            if self._last and is_padded(self._last[0], speech):
+                return self._last[1]
+            try:
+                heard = self._recognizer(speech, wanted)
+            except Exception:
+                self._recognizer = None  # loaded anew for the next words
+                raise
+            if wanted():
+                self._last = (speech, heard)
+            return heard
+
+
+def _built_in(settings: Settings, portrait_key: str, transcribe: _Transcriber) -> Dialogue:
     from core.dialogue.embedded import EmbeddedDialogue
 
     voice = companion_voice(settings, portrait_key)
-    return EmbeddedDialogue(models_folder(), portrait_name(portrait_key), datetime.now, voice=voice)
+    name = portrait_name(portrait_key)
+    return EmbeddedDialogue(models_folder(), name, datetime.now, voice=voice, ears=transcribe.ears)
 
 
 def _introduce(dialogue: Dialogue, settings: Settings, portrait_key: str) -> None:

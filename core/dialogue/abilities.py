@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -15,10 +15,12 @@ from core.dialogue.voice import Voice, VoiceFailed, find_voice
 from core.media import CAPTURE_RATE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
     from core.dialogue.protocol import Message
+    from core.dialogue.recognizer import Heard
+    from core.media import Samples
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +37,23 @@ class Lack(enum.Enum):
         return "livetalk models fetch" if self is Lack.DAMAGED else "make models"
 
 
+class Ears(Protocol):
+    """The words of speech; returns early once `wanted` is false (`Recognizer`)."""
+
+    def __call__(self, speech: Samples, wanted: Callable[[], bool] = ...) -> Heard: ...
+
+
 class Abilities:
     """What can be had of `models` (the folder with moonshine and smollm2) and of the voices installed. Belongs to one
-    thread; a part that cannot be had is None."""
+    thread; a part that cannot be had is None. `ears` makes a recogniser that is shared with others."""
 
-    def __init__(self, models: Path, voice: str, seed: int) -> None:
+    def __init__(self, models: Path, voice: str, seed: int, ears: Callable[[], Ears] | None = None) -> None:
         self._models = models
+        self._make_ears = ears or (lambda: Recognizer(models / "moonshine"))
         self._voice_name = voice
         self._seed = seed
         self._voice: Voice | None = None
-        self._ears: Recognizer | None = None
+        self._ears: Ears | None = None
         self._words: LanguageModel | None = None
         self._deaf: Lack | None = None
         self._wordless: Lack | None = None
@@ -61,10 +70,10 @@ class Abilities:
         self._voice_name, self._voice = voice, None
 
     @property
-    def ears(self) -> Recognizer | None:
+    def ears(self) -> Ears | None:
         if self._ears is None and self._deaf is None:
             try:
-                self._ears = Recognizer(self._models / "moonshine")
+                self._ears = self._make_ears()
             except (OSError, ValueError) as error:
                 self._deaf = _lack("speech recognition", error)
         return self._ears
@@ -89,7 +98,7 @@ class Abilities:
         return None if self.words is not None else self._wordless
 
     @contextmanager
-    def hearing(self) -> Generator[Recognizer | None]:
+    def hearing(self) -> Generator[Ears | None]:
         """The ears, for one use; broken ones are loaded anew for the next."""
         try:
             yield self.ears

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from core.dialogue.abilities import Ears
     from core.dialogue.protocol import Reply
     from core.media import Samples, Turn
 
@@ -92,9 +93,16 @@ class EmbeddedDialogue:
     """
 
     def __init__(
-        self, models: Path, name: str, clock: Callable[[], datetime], *, voice: str = "rms", seed: int = 0
+        self,
+        models: Path,
+        name: str,
+        clock: Callable[[], datetime],
+        *,
+        voice: str = "rms",
+        seed: int = 0,
+        ears: Callable[[], Ears] | None = None,
     ) -> None:
-        self._able = Abilities(models, voice, seed)
+        self._able = Abilities(models, voice, seed, ears)
         self._bugs = Bugs("The built-in companion")
         self._composer = Composer(self._able, Known(name), clock)
         self._mouth = Mouth(self._able)

@@ -25,6 +25,13 @@ STILLNESS = np.zeros(CAPTURE_RATE // 5, np.float32)
 """Both models are surer of an end that silence follows; nobody has to wait for silence that can be made."""
 
 
+def is_padded(judged: Samples, speech: Samples) -> bool:
+    """Whether `judged` is what the judge made of `speech`, give or take the silence at the end of either."""
+    shorter = len(judged) - len(speech)
+    same = min(len(judged) - len(STILLNESS), len(speech))
+    return CAPTURE_RATE // 20 <= shorter <= CAPTURE_RATE // 4 and np.array_equal(judged[:same], speech[:same])
+
+
 class Understand(Protocol):
     """The words of `speech`; returns early, with what it has, once `wanted` is false.
 
@@ -104,11 +111,13 @@ class Judge:
             self.step()
 
     def open(self) -> None:
-        """Load what can be loaded; what cannot is told."""
+        """Load what can be loaded, and use it once so that the first pause finds it warm; what is missing is told."""
+        still = _Question(0, AudioChunk(STILLNESS, 0), None)
         try:
             self._ending = self._load()
         except LiveTalkError as error:
             self._trouble(error)
+        self._finished(still)
 
     def step(self, timeout_s: float | None = None) -> None:
         """Answer one question.
@@ -136,8 +145,9 @@ class Judge:
 
     def _finished(self, question: _Question) -> float | None:
         whole = np.concatenate([question.speech.samples, STILLNESS])
-        tone = self._ending(whole) if self._ending else None
-        return finished(tone, self._words(question, AudioChunk(whole, question.speech.start)))
+        words = self._words(question, AudioChunk(whole, question.speech.start))  # first: whoever answers wants them too
+        tone = self._ending(whole) if self._ending and question.wanted() else None
+        return finished(tone, words)
 
     def _is_sign(self, question: _Question) -> bool | None:
         words = self._words(question, question.speech)

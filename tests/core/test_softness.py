@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,11 +12,14 @@ import pytest
 from core.audio.softness import Softness
 from core.audio.software import SoftwareSound
 from core.audio.sound import DUCKED, SoundLoop
+from core.camera import Camera
 from core.clock import SampleClock
-from core.media import MEDIA_RATE
+from core.media import MEDIA_RATE, FrameBlock, MediaFormat
+from core.playback.player import Player
 
 if TYPE_CHECKING:
     from core.media import Samples
+    from core.playback.player import Played
 
 LEVEL = 0.4
 
@@ -106,3 +111,52 @@ def test_a_slope_that_is_interrupted_goes_on_from_where_it_was() -> None:
     assert gains[150] == pytest.approx(0.5)
     assert gains[260] == 1
     assert np.abs(np.diff(gains)).max() < 0.0101
+
+
+class Tape:
+    """A recorder that keeps what it is given."""
+
+    over = False
+    seconds = 0.0
+
+    def __init__(self) -> None:
+        self.samples: list[Samples] = []
+        self._stopped = threading.Event()
+
+    def played(self, played: Played) -> None:
+        self.samples.append(played.samples)
+
+    def run(self) -> None:
+        self._stopped.wait()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+def test_the_recording_holds_the_voice_as_soft_as_it_was_heard() -> None:
+    media, clock, tape, heard = MediaFormat(), SampleClock(), Tape(), list[np.ndarray]()
+    player, seconds = Player(media, clock), 0.0
+    device = SoftwareSound(lambda: seconds, heard.append)
+    loop = SoundLoop(
+        device, clock, player.fill, lambda chunk: None, lambda event: None, now=lambda: seconds, echo="off"
+    )
+    camera = Camera(player, lambda path: tape, loop.loudness, lambda event: None)
+    block = FrameBlock(None, np.zeros((12, 8, 8, 3), np.uint8), np.full(12 * media.samples_per_frame, 0.4, np.float32))
+    camera.want(Path("film.mp4"))
+    camera.roll()
+    for tick in range(200):
+        seconds += 0.01
+        loop.ducked = 80 <= tick < 130
+        if player.stock < 10_000:
+            player.put(block)
+        loop.step()
+    camera.stop()
+    camera.finish()
+    film = np.concatenate(tape.samples) / 0.4
+    sound = np.concatenate(heard) / 0.4
+    first = int(np.argmax(sound > 0.99))
+    soft = np.flatnonzero(np.abs(film - DUCKED) < 0.01)
+    assert len(soft) / MEDIA_RATE == pytest.approx(0.5, abs=0.02)
+    count = min(len(film), len(sound)) - first
+    offset = len(sound) - clock.position
+    assert np.abs(film[first - offset :][: count - offset] - sound[first:][: count - offset]).max() < 0.02

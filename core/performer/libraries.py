@@ -19,10 +19,11 @@ _LARGE = {"linux": ("libtorch_cpu.so", "libtorch_python.so"), "darwin": ("libtor
 def load_libraries() -> None:
     """Load what `import torch` will find loaded; where that cannot be, the import will say why. Any thread but the
     window's."""
-    found = importlib.util.find_spec("torch")
-    if found is None or found.origin is None or "torch" in sys.modules:
+    names = _LARGE.get(sys.platform, ())
+    found = importlib.util.find_spec("torch") if names and "torch" not in sys.modules else None
+    if found is None or found.origin is None:
         return
     linker = ctypes.CDLL(None).dlopen
     linker.argtypes, linker.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
-    for name in _LARGE.get(sys.platform, ()):
+    for name in names:
         linker(str(Path(found.origin).parent / "lib" / name).encode(), os.RTLD_NOW)

@@ -16,7 +16,6 @@ from core.training.rig import Rig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from core.evaluation.acting import Actor
 
@@ -29,7 +28,6 @@ VOICES = DataRecipe(
     languages=("it", "en-gb-scotland"),
     variants=("+m4", "+f4"),
     flite=("awb",),
-    expressions="",
 )
 CLOSED = 0.012
 """Face heights of lip opening under which a mouth counts as closed on p, b, m."""
@@ -38,9 +36,14 @@ NEARLY = 0.02
 SECONDS = VOICES.streams * VOICES.seconds
 
 
-def look(actor: Actor, expressions: Path, done: Callable[[float], object]) -> Look:
-    """Raises FileNotFoundError when the expression basis is not there."""
-    maker = StreamMaker(VOICES, Rig.load(expressions), actor.spec.hearing)
+def look(actor: Actor, done: Callable[[float], object]) -> Look:
+    """Figures of `VOICES` made with the rig that the model itself shows.
+
+    Raises:
+        ModuleNotFoundError: espeakng_loader is not installed.
+        FileNotFoundError: flite is not installed.
+    """
+    maker = StreamMaker(VOICES, Rig.of(actor.model.codec), actor.spec.hearing)
     true: list[Floats] = []
     made: list[Floats] = []
     gaps: list[Floats] = []

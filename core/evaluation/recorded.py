@@ -10,7 +10,6 @@ import numpy.typing as npt
 import soxr
 
 from core.evaluation.people import CLIP_RATE, FPS, Clip, Sync, SyncProbe, loudness_db
-from core.evaluation.phones import PhoneFinder
 from core.evaluation.report import Figure, Look
 from core.media import MEDIA_RATE
 
@@ -20,11 +19,13 @@ if TYPE_CHECKING:
 
     from core.evaluation.acting import Acted, Actor
     from core.evaluation.people import People
+    from core.evaluation.phones import PhoneFinder
     from core.media import Samples
 
 Floats = npt.NDArray[np.float64]
 Moments = list[tuple[float, float]]
 TITLE = "Recorded speech of people"
+CLOSING_TITLE = "P, B and M in recorded English"
 SEED = 1
 LEAST_S = 6.0
 """Clips that are shorter say too little about one person's score."""
@@ -50,18 +51,21 @@ class Spoken:
     """When p, b and m are said; nothing for clips that are not English."""
 
 
-def speak(actor: Actor, people: People, folder: Path, done: Callable[[float], object]) -> list[Spoken]:
-    """Have the avatar act to every clip of speech in `folder`.
+def speak(
+    actor: Actor, people: People, folder: Path, finder: PhoneFinder | None, done: Callable[[float], object]
+) -> list[Spoken]:
+    """Have the avatar act to every clip of speech in `folder`; without a `finder` nobody knows when p, b, m are said.
 
     Raises:
         FileNotFoundError: the folder has no probe.
     """
-    probe, finder = SyncProbe.load(folder), PhoneFinder()
+    probe = SyncProbe.load(folder)
     spoken: list[Spoken] = []
     for clip in people.speaking():
         acted = actor.act(at_media_rate(clip.sound), seed=SEED)
         sync, own = probe.score(clip.sound, acted.gap), probe.score(clip.sound, clip.gap)
-        spoken.append(Spoken(clip, acted, sync, own, finder.lips_meet(clip.sound) if clip.language == "en" else []))
+        moments = finder.lips_meet(clip.sound) if finder and clip.language == "en" else []
+        spoken.append(Spoken(clip, acted, sync, own, moments))
         done(clip.seconds)
     return spoken
 
@@ -77,7 +81,6 @@ def look(spoken: list[Spoken], people: People) -> Look:
         Figure("sync_r, mean", _mean([one.sync.r for one in long]), least=0.42, people=theirs),
         Figure("clips above their own shuffled score", above, least=1.0, unit=f"of {len(long)}"),
         Figure("lips later than people's, median", late, least=-LAG_MS, most=LAG_MS, people=0.0, unit="ms"),
-        *_closing(spoken),
         *_size(spoken, people),
     ]
     each = [
@@ -91,21 +94,23 @@ def at_media_rate(sound: Samples) -> Samples:
     return soxr.resample(sound, CLIP_RATE, MEDIA_RATE).astype(np.float32)
 
 
-def _closing(spoken: list[Spoken]) -> list[Figure]:
+def closing_look(spoken: list[Spoken]) -> Look:
+    """Whether the lips are closed when p, b and m are said."""
     english = [one for one in spoken if one.lips_meet]
     lowest = [_lowest(one.acted.gap, one.lips_meet) for one in english]
     theirs = [_lowest(one.clip.gap, one.lips_meet, one.clip.late_ms) for one in english]
     anywhere = [_lowest(one.acted.gap, _anywhere(one)) for one in english]
     theirs_anywhere = [_lowest(one.clip.gap, _anywhere(one), one.clip.late_ms) for one in english]
     count = sum(len(one.lips_meet) for one in english)
-    return [
+    figures = [
         Figure("lips closed around P, B, M", _shut(lowest), least=0.85, people=_shut(theirs), unit=f"of {count}"),
         Figure("lips closed at moments taken at random", _shut(anywhere), people=_shut(theirs_anywhere)),
-        *(
-            Figure(f"P, B, M closed {one.clip.name[:30]}", _shut([own]), people=_shut([their]), unit=f"of {len(own)}")
-            for one, own, their in zip(english, lowest, theirs, strict=True)
-        ),
     ]
+    each = [
+        Figure(f"closed in {one.clip.name[:30]}", _shut([own]), people=_shut([their]), unit=f"of {len(own)}")
+        for one, own, their in zip(english, lowest, theirs, strict=True)
+    ]
+    return Look(CLOSING_TITLE, figures + each)
 
 
 def _anywhere(one: Spoken) -> Moments:

@@ -6,9 +6,11 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from core.errors import LiveTalkError
 from core.evaluation import held_out, likeness, quiet, recorded, roll_out, sheet, strip, styles
 from core.evaluation.acting import Actor
 from core.evaluation.people import People
+from core.evaluation.phones import PhoneFinder
 from core.evaluation.plots import draw_lips, draw_minute, draw_spread
 from core.evaluation.report import Look, table
 from core.parts import shipped_portraits
@@ -29,8 +32,6 @@ from core.settings import assets_folder, models_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from core.evaluation.recorded import Spoken
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 """Where measured people lie beside a working copy, if anywhere."""
@@ -43,7 +44,6 @@ class Asked:
 
     weights: Path
     people: Path
-    expressions: Path
     faces: Path
     out: Path
     parts: tuple[str, ...]
@@ -95,9 +95,9 @@ def _seconds(asked: Asked, people: People | None) -> float:
 def _looks(actor: Actor, people: People | None, asked: Asked, done: Callable[[float], object]) -> list[Look]:
     looks: list[Look] = []
     if "voices" in asked.parts:
-        looks.append(_voices(actor, asked, done))
+        looks.append(_voices(actor, done))
     if "people" in asked.parts:
-        looks.append(_people(actor, people, asked, done))
+        looks.extend(_people(actor, people, asked, done))
     if "silence" in asked.parts:
         looks.append(quiet.look(actor, people, done))
     for part, title, seconds, seeds in (
@@ -113,18 +113,22 @@ def _looks(actor: Actor, people: People | None, asked: Asked, done: Callable[[fl
     return looks
 
 
-def _voices(actor: Actor, asked: Asked, done: Callable[[float], object]) -> Look:
-    if not asked.expressions.is_file():
-        return Look(held_out.TITLE, missing=f"no expression basis at {asked.expressions}; say where with --expressions")
-    return held_out.look(actor, asked.expressions, done)
+def _voices(actor: Actor, done: Callable[[float], object]) -> Look:
+    if find_spec("espeakng_loader") is None:
+        return Look(held_out.TITLE, missing="espeakng-loader is not installed; `pip install espeakng-loader`")
+    if shutil.which("flite") is None:
+        return Look(held_out.TITLE, missing="flite is not installed; `make test-packages`")
+    return held_out.look(actor, done)
 
 
-def _people(actor: Actor, people: People | None, asked: Asked, done: Callable[[float], object]) -> Look:
+def _people(actor: Actor, people: People | None, asked: Asked, done: Callable[[float], object]) -> list[Look]:
     if people is None:
-        return _no_people(recorded.TITLE, asked)
-    spoken: list[Spoken] = recorded.speak(actor, people, asked.people, done)
+        return [_no_people(recorded.TITLE, asked), _no_people(recorded.CLOSING_TITLE, asked)]
+    finder = PhoneFinder() if find_spec("pocketsphinx") else None
+    spoken = recorded.speak(actor, people, asked.people, finder, done)
     draw_lips(spoken, asked.out / "lips.png")
-    return recorded.look(spoken, people)
+    no_phones = Look(recorded.CLOSING_TITLE, missing="pocketsphinx is not installed; `pip install pocketsphinx`")
+    return [recorded.look(spoken, people), recorded.closing_look(spoken) if finder else no_phones]
 
 
 def _roll_out(
@@ -195,13 +199,6 @@ def _portrait_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--people", type=Path, default=DATA / "motion", metavar="FOLDER", help="clips and figures of measured people"
     )
-    command.add_argument(
-        "--expressions",
-        type=Path,
-        default=DATA / "face" / "expression_basis.npz",
-        metavar="FILE",
-        help="the expression basis that synthetic faces are made with",
-    )
     command.add_argument("--faces", type=Path, default=models_folder() / "face", metavar="FOLDER")
     command.add_argument("--out", type=Path, default=Path("runs") / "evaluation", metavar="FOLDER", help="for pictures")
     command.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
@@ -259,7 +256,6 @@ def _portrait(options: argparse.Namespace) -> int:
         Asked(
             options.weights,
             options.people,
-            options.expressions,
             options.faces,
             options.out,
             tuple(options.only),

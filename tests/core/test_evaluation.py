@@ -15,9 +15,9 @@ from PIL import Image
 
 from core.evaluation import held_out, roll_out
 from core.evaluation.acting import Acted, Actor
-from core.evaluation.people import CLIP_RATE, FPS, Clip, People, SyncProbe, loudness_db
+from core.evaluation.people import CLIP_RATE, FPS, Clip, People, Sync, SyncProbe, loudness_db
 from core.evaluation.phones import PIECE_S, PhoneFinder
-from core.evaluation.recorded import Spoken, Sync
+from core.evaluation.recorded import Spoken, closing_look
 from core.evaluation.recorded import look as recorded_look
 from core.evaluation.report import Figure, Look, table
 from core.evaluation.run import main
@@ -140,7 +140,8 @@ def test_lips_that_close_on_p_b_m_are_told_from_lips_that_do_not() -> None:
     def figures(gap: np.ndarray) -> dict[str, Figure]:
         curves = np.zeros((frames, len(CURVES)))
         spoken = Spoken(clip, Acted(curves, gap, FPS), Sync(0.5, 30.0), Sync(0.5, 20.0), moments)
-        return {figure.name: figure for figure in recorded_look([spoken], People([clip], FIGURES)).figures}
+        looks = recorded_look([spoken], People([clip], FIGURES)), closing_look([spoken])
+        return {figure.name: figure for look in looks for figure in look.figures}
 
     assert figures(closing)["lips closed around P, B, M"].value == pytest.approx(2 / 3)
     assert figures(opened)["lips closed around P, B, M"].value == 0
@@ -249,16 +250,18 @@ def test_a_sheet_shows_every_portrait_and_says_which_were_refused(tmp_path: Path
 
 
 def test_what_cannot_be_measured_is_said_by_name_and_is_no_failure(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = str(tmp_path / "nowhere")
-    given = ["--people", nowhere, "--expressions", nowhere, "--out", str(tmp_path / "out")]
+    given = ["--people", nowhere, "--faces", nowhere, "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("core.evaluation.run.find_spec", lambda name: None)
     assert main(["portrait", *given, "--only", "voices", "people", "long", "picture", "--style"]) == 0
     lines = capsys.readouterr().out.strip().splitlines()
     document = json.loads(lines[-1])
-    assert f"no expression basis at {nowhere}; say where with --expressions" in "\n".join(lines[:-1])
+    assert f"no measured people at {nowhere}; say where with --people" in "\n".join(lines[:-1])
+    assert "espeakng-loader is not installed" in "\n".join(lines[:-1])
     assert all("missing" in look for look in document["looks"].values())
-    assert len(document["looks"]) == 5
+    assert len(document["looks"]) == 6
     assert document["weights"] == json.loads((WEIGHTS / "spec.json").read_text())["sha256"]
     assert {"torch", "numpy", "python"} <= document["versions"].keys()
     assert document["seeds"]["voices"] == held_out.VOICES.seed

@@ -69,9 +69,6 @@ class DialogueSettings(_Node, frozen=True):
     speech_model: str = ""
     write_down: Literal["auto", "here"] = "auto"
     """Who writes down what the person said: this computer, and what it cannot make out the endpoint ("auto")."""
-    ask_ahead: Literal["auto", "always", "never"] = "auto"
-    """Whether the endpoint is asked in a pause that may not be the end, so that the answer comes sooner: in one's own
-    network ("auto"), because elsewhere a request in vain costs money."""
     companion_voice: Literal["auto", "rms", "slt"] = "auto"
     """The built-in companion's: what suits the portrait, a man's (rms) or a woman's (slt)."""
 

@@ -30,14 +30,12 @@ def connect(
     Raises:
         SettingsError: the person's own profiles cannot be read.
     """
-    endpoint = _endpoint(wanted, key_of)
     return OmniDialogue(
-        endpoint,
+        _endpoint(wanted, key_of),
         local=Local(transcribe, LocalVoice(voice)),
         services=_services(wanted, key_of),
         verdicts=Verdicts(verdicts_path()),
         ask_for_words=wanted.write_down == "auto",
-        ahead=wanted.ask_ahead == "always" or (wanted.ask_ahead == "auto" and endpoint.near),
     )
 
 

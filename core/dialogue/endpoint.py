@@ -49,11 +49,6 @@ class Endpoint:
         return host_of(self.url)
 
     @property
-    def near(self) -> bool:
-        """Whether the server is in this network, where a request costs nobody money."""
-        return _is_private(host_of(self.base_url))
-
-    @property
     def local(self) -> bool:
         """Whether the server is on this computer, so that no proxy may come between."""
         return _is_loopback(host_of(self.base_url))

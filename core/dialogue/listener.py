@@ -31,7 +31,6 @@ class Listener:
     Args:
         transcribe: the local ears; called beside the loop.
         asked: who writes down what the local ears cannot; None when nobody is asked.
-        learned: told the number of a turn and its words.
     """
 
     def __init__(
@@ -40,16 +39,15 @@ class Listener:
         transcribe: Callable[[AudioChunk], str] | None,
         asked: ChatTransport | None,
         bugs: Bugs,
-        learned: Callable[[int, str], None],
     ) -> None:
         self._loop = loop
         self._transcribe = transcribe
         self._asked = asked
         self._bugs = bugs
-        self._learned = learned
         self._sounds: dict[int, AudioChunk] = {}
         self._writing: dict[int, asyncio.Task[None]] = {}
         self._answered: dict[int, asyncio.Event] = {}
+        self._begun: Turn | None = None
 
     @property
     def kept(self) -> Mapping[int, AudioChunk]:
@@ -57,7 +55,11 @@ class Listener:
         return dict(self._sounds)
 
     def keep(self, number: int, speech: AudioChunk) -> None:
-        """A spoken turn begins: who still asks the endpoint about an earlier one makes room."""
+        """A spoken turn begins, or one that was not over begins anew as a whole: who still asks the endpoint about an
+        earlier one makes room."""
+        unfinished = self._writing.pop(number, None)
+        if unfinished is not None:
+            unfinished.cancel()
         for earlier in set(self._answered) - {number}:
             if self._answered[earlier].is_set() and earlier in self._writing:
                 self._writing[earlier].cancel()
@@ -68,10 +70,12 @@ class Listener:
 
     def write_down(self, server: Server, turn: Turn, reply: Reply) -> None:
         """Find out the words of `turn` and tell them to `reply`, whenever they are known; once a turn."""
-        if isinstance(turn.speech, AudioChunk) and turn.number not in self._writing and self._transcribe is not None:
-            task = self._loop.create_task(self._write_down(server, turn.number, turn.speech, reply))
-            self._writing[turn.number] = task
-            task.add_done_callback(lambda _: self._done(turn.number))
+        if turn is self._begun or self._transcribe is None or not isinstance(turn.speech, AudioChunk):
+            return
+        self._begun = turn
+        task = self._loop.create_task(self._write_down(server, turn.number, turn.speech, reply))
+        self._writing[turn.number] = task
+        task.add_done_callback(lambda task: self._done(turn.number, task))
 
     def answered(self, number: int) -> None:
         """The endpoint is free again."""
@@ -86,16 +90,16 @@ class Listener:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _done(self, number: int) -> None:
-        self._writing.pop(number, None)
-        self._answered.pop(number, None)
+    def _done(self, number: int, task: asyncio.Task[None]) -> None:
+        if self._writing.get(number) is task:
+            del self._writing[number]
+            self._answered.pop(number, None)
 
     async def _write_down(self, server: Server, number: int, speech: AudioChunk, reply: Reply) -> None:
         try:
             words = await self._words(server, number, speech)
             if words:
                 self._sounds.pop(number, None)
-                self._learned(number, words)
                 await self._loop.run_in_executor(None, reply.user_said, words)
         except Exception as bug:  # noqa: BLE001 - the conversation does not need them
             self._bugs.note(bug)

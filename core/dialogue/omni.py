@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from core.channel import Closed
-from core.dialogue.ahead import Ahead
 from core.dialogue.bugs import Bugs
 from core.dialogue.chat import ChatTransport
 from core.dialogue.client import Patience, open_client
@@ -21,7 +20,7 @@ from core.dialogue.exchange import Waiting
 from core.dialogue.identify import identify
 from core.dialogue.listener import Listener
 from core.dialogue.profile import turned, without_refused
-from core.dialogue.protocol import Message, Verdict
+from core.dialogue.protocol import Verdict
 from core.dialogue.realtime import RealtimeTransport
 from core.dialogue.request import Question
 from core.dialogue.services import Local, Services, Speech
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from core.dialogue.endpoint import Endpoint
     from core.dialogue.identify import Server
-    from core.dialogue.protocol import Reply
+    from core.dialogue.protocol import Message, Reply
     from core.dialogue.verdicts import Verdicts
     from core.media import Turn
 
@@ -69,8 +68,6 @@ class OmniDialogue:
         services: ears and a voice elsewhere than at the endpoint.
         verdicts: where what was found out about endpoints is remembered; None finds out anew each time.
         ask_for_words: let the endpoint write down what the local ears could not, after it has answered.
-        ahead: ask while the person pauses, and keep the answer back until they have finished; when they go on, the
-            request was made in vain.
     """
 
     def __init__(
@@ -82,7 +79,6 @@ class OmniDialogue:
         services: Services | None = None,
         verdicts: Verdicts | None = None,
         ask_for_words: bool = False,
-        ahead: bool = False,
     ) -> None:
         self._endpoint = endpoint
         self._patience = patience or Patience()
@@ -96,17 +92,13 @@ class OmniDialogue:
         self._server: Server | None = None
         self._mute = 0
         self._paused: AudioChunk | None = None
-        self._thinks_ahead = ahead
-        self._ahead: Ahead | None = None
-        self._expected: tuple[Message, ...] | None = None
-        """The conversation as the next turn will find it; None when nobody knows."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._warming: asyncio.Task[None] | None = None
         self._used_at = -STILL_WARM_S
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(_HANDS, thread_name_prefix="dialogue-hands"))
         asked = self._chat if ask_for_words and endpoint.transport == "chat" else None
-        self._listener = Listener(self._loop, local.transcribe, asked, self._bugs, self._learn)
+        self._listener = Listener(self._loop, local.transcribe, asked, self._bugs)
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="dialogue")
         self._thread.start()
@@ -153,7 +145,6 @@ class OmniDialogue:
             tasks = [*self._tasks.values(), *([self._warming] if self._warming else [])]
             for task in tasks:
                 task.cancel()
-            self._forget_ahead()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._listener.close()
             await self._chat.close()
@@ -170,35 +161,19 @@ class OmniDialogue:
         self._listen()
 
     def _listen(self) -> None:
-        """Send ahead what the person said before their pause, once nothing else is under way; or ask ahead."""
-        server, speech = self._server, self._paused
-        if speech is None or server is None or self._tasks:
-            return
-        self._paused = None
-        self._forget_ahead()
-        if self._thinks_ahead and self._expected is not None:
-            question = Question(speech, self._expected, self._listener.kept)
-            waiting = Waiting(self._patience)
-            self._ahead = Ahead(question, lambda delivery: self._transport.attempt(server, question, waiting, delivery))
-        else:
-            self._transport.listen(server, speech)
-
-    def _forget_ahead(self) -> None:
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            ahead.cancel()
+        """Send ahead what the person said before their pause, once nothing else is under way."""
+        if self._paused is not None and self._server is not None and not self._tasks:
+            self._transport.listen(self._server, self._paused)
+            self._paused = None
 
     def _begin(self, turn: Turn, history: tuple[Message, ...], reply: Reply) -> None:
         self._paused = None
-        if self._ahead is not None and not self._ahead.answers(turn.speech, history):
-            self._forget_ahead()
         task = self._tasks[turn.number] = self._loop.create_task(self._answer(turn, history, reply))
         task.add_done_callback(lambda task: self._ended(turn.number, task))
 
     def _abandon(self, number: int) -> None:
         if number in self._tasks:
             self._tasks[number].cancel()
-        self._expected = None
         self._live.distrust()
         self._warm()
 
@@ -242,7 +217,6 @@ class OmniDialogue:
 
     async def _answer(self, turn: Turn, history: tuple[Message, ...], reply: Reply) -> None:
         if turn.speech is None:
-            self._expected = history
             await self._hand(reply.finish, Verdict.NO_AUDIO)
             return
         if isinstance(turn.speech, AudioChunk):
@@ -270,31 +244,19 @@ class OmniDialogue:
             return error
 
     async def _ask(self, turn: Turn, question: Question, reply: Reply) -> Verdict:
-        """Ask, and ask again where that helps and nothing was given; begin with what was asked ahead."""
+        """Ask, and ask again where that helps and nothing was given."""
         speak, tell = partial(self._hand, reply.speak), partial(self._hand, reply.user_said)
-        ahead, self._ahead, self._expected = self._ahead, None, None
-        waiting, delivery = Waiting(self._patience), ahead.delivery if ahead else Delivery(speak, tell)
-        chances = _Chances()
-        try:
-            while True:
-                try:
-                    server = await self._known_server(waiting)
-                    if server.hears:
-                        self._listener.write_down(server, turn, reply)
-                    if ahead is not None:
-                        verdict = await ahead.adopt(speak, tell)
-                    else:
-                        verdict = await self._transport.attempt(server, question, waiting, delivery)
-                    self._expect(turn, question, delivery.text, verdict)
-                    return self._judge(server, verdict)
-                except Setback as setback:
-                    ahead = None
-                    if setback.filtered:
-                        return await self._declined(delivery)
-                    question = await self._again(setback, question, delivery, chances)
-        finally:
-            if ahead is not None:
-                ahead.cancel()
+        waiting, delivery, chances = Waiting(self._patience), Delivery(speak, tell), _Chances()
+        while True:
+            try:
+                server = await self._known_server(waiting)
+                if server.hears:
+                    self._listener.write_down(server, turn, reply)
+                return self._judge(server, await self._transport.attempt(server, question, waiting, delivery))
+            except Setback as setback:
+                if setback.filtered:
+                    return await self._declined(delivery)
+                question = await self._again(setback, question, delivery, chances)
 
     async def _again(self, setback: Setback, question: Question, delivery: Delivery, chances: _Chances) -> Question:
         """What to ask after a setback: with a switch of the profile turned that the server named, less of it where it
@@ -318,21 +280,6 @@ class OmniDialogue:
         chances.repeat = False
         await asyncio.sleep(setback.again_after_s)
         return question
-
-    def _expect(self, turn: Turn, question: Question, answer: str, verdict: Verdict) -> None:
-        """Remember how the conversation stands when the reply is heard to its end."""
-        if verdict in {Verdict.OK, Verdict.NO_AUDIO}:
-            said = turn.speech if isinstance(turn.speech, str) else ""
-            newest = (Message("user", said, turn.number), Message("assistant", answer.strip(), turn.number))
-            self._expected = (*question.history, *newest)
-
-    def _learn(self, number: int, words: str) -> None:
-        """What the person said in a spoken turn became known."""
-        if self._expected is not None:
-            self._expected = tuple(
-                Message("user", words, number) if one.role == "user" and one.turn == number else one
-                for one in self._expected
-            )
 
     async def _declined(self, delivery: Delivery) -> Verdict:
         """A filter stopped the turn: say so, as far as there is a voice."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import soxr
 
-from core.dialogue.ahead import bare
 from core.dialogue.history import newest_within
 from core.dialogue.protocol import Message, Verdict
 from core.dialogue.realtime_events import Complaint, RealtimeDecoder, append, replay, session_update, text_item
@@ -306,6 +305,10 @@ def _agrees(believed: Sequence[Message], told: Sequence[Message]) -> bool:
     if not told or len(told) > len(believed):
         return False
     return all(
-        one.role == other.role and ((one.role == "user" and not one.text) or bare(one.text) == bare(other.text))
+        one.role == other.role and ((one.role == "user" and not one.text) or _bare(one.text) == _bare(other.text))
         for one, other in zip(believed[len(believed) - len(told) :], told, strict=True)
     )
+
+
+def _bare(text: str) -> str:
+    return " ".join(text.split())

@@ -147,6 +147,31 @@ def test_the_words_of_a_turn_become_known_though_its_answer_was_interrupted() ->
         assert reply.understood.wait(5)
 
 
+def test_a_question_that_goes_on_is_written_down_as_a_whole_and_once_though_it_is_asked_twice() -> None:
+    gate = threading.Event()
+    lengths: list[int] = []
+
+    def transcribe(speech: AudioChunk) -> str:
+        lengths.append(len(speech.samples))
+        assert gate.wait(5)
+        return f"{len(speech.samples)} samples"
+
+    script = in_turn([*HELLO[:3], Hold()], refused(500), HELLO)
+    with talking(script, local=Local(transcribe)) as (_, dialogue):
+        begun = Heard(spoken(0.1), number=7)
+        dialogue.start(begun.turn, (), begun)
+        assert begun.began.wait(5)
+        begun.turn.cancel()
+        dialogue.cancel(begun.turn)
+        whole = Heard(spoken(0.3), number=7)
+        dialogue.start(whole.turn, (), whole)
+        gate.set()
+        assert whole.wait().verdict is Verdict.OK
+        assert whole.understood.wait(5)
+    assert (begun.said, whole.said) == ("", "4800 samples")
+    assert sorted(lengths) == [1600, 4800]
+
+
 def test_a_spoken_turn_whose_words_cannot_be_known_is_answered_all_the_same() -> None:
     def transcribe(_: AudioChunk) -> str:
         raise LiveTalkError(Problem.MODEL_MISSING, "No ears.", "Fetch them.")

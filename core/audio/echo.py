@@ -20,7 +20,8 @@ FRAME = CAPTURE_RATE // 100
 TAIL_S = 0.25
 """How long after the avatar's voice a half-duplex microphone stays closed."""
 _VOICE_RMS = 0.003
-_FAR_LIMIT = 20
+_FAR_LIMIT = 3
+"""Frames that may wait for the microphone. One that waits longer than its echo takes could not be cancelled."""
 _USUAL_DELAY_S = 0.06
 """Of the echo behind what was played, as long as it has not been measured."""
 

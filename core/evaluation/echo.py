@@ -1,6 +1,6 @@
 """The avatar beside its own loudspeaker: what is left of the echo, and who interrupts: itself never, people in time.
 
-    python -m core.evaluation.echo [--minutes 30] [--json FILE]
+    python -m core.evaluation.echo [--minutes 30] [--only SCENE] [--devices] [--json FILE]
 
 The product's sound loop, echo guard, voice detector and turn rules hear a laptop in a room, faster than time.
 Prints a table; the last line is one JSON object.
@@ -266,9 +266,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m core.evaluation.echo", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="of uninterrupted playback")
     parser.add_argument("--only", help="the one scene of this name")
+    parser.add_argument("--devices", action="store_true", help="measure this machine's own devices, aloud, instead")
     parser.add_argument("--json", type=Path, help="write the result here too")
     options = parser.parse_args(argv)
     began = time.perf_counter()
+    if options.devices:
+        return _devices()
     voice, vad = avatar_voice(), Vad(models_folder() / "silero" / "silero_vad.onnx")
     results: list[Heard] = []
     print(
@@ -288,6 +291,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.json.write_text(json.dumps(result, indent=1), "utf-8")
     print(json.dumps(result))
     return 0 if good else 1
+
+
+def _devices() -> int:
+    from core.evaluation.echo_devices import measure_devices
+
+    found = measure_devices(avatar_voice())
+    print(json.dumps({"devices": asdict(found) if found else None}))
+    return 0 if found else 1
 
 
 def _print(heard: Heard) -> None:

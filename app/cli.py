@@ -105,7 +105,15 @@ def _doctor_options(command: argparse.ArgumentParser) -> None:
 
 
 def _bench_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--performer", metavar="NAME", default="portrait")
+    command.add_argument("--performer", metavar="NAME", default="portrait", help="portrait or livetalk")
+    command.add_argument(
+        "--weights", metavar="DIR", default="", help="livetalk: where its files lie, or “random” to do without"
+    )
+    command.add_argument("--size", choices=("1.3b", "tiny"), default="1.3b", help="livetalk: of random weights")
+    command.add_argument(
+        "--preset", metavar="NAME", action="append", help="livetalk: only this one; may be repeated"
+    )
+    command.add_argument("--blocks", metavar="N", type=_count, default=24, help="livetalk: blocks to time (24)")
     command.add_argument("--avatar", metavar="IMAGE", help="a picture, or the name of a shipped portrait")
     command.add_argument("--turns", metavar="N", type=int, default=5, help="turns of the measured conversation (5)")
     parts = command.add_mutually_exclusive_group()
@@ -113,14 +121,14 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
     parts.add_argument(
         "--long",
         metavar="MINUTES",
-        type=_minutes,
+        type=_count,
         default=0,
         help="measure instead whether sound and picture stay in step for so long",
     )
     parts.add_argument(
         "--memory",
         metavar="MINUTES",
-        type=_minutes,
+        type=_count,
         default=0,
         help="measure instead whether the memory of the whole program stays what it was in so long a conversation",
     )
@@ -142,11 +150,11 @@ def _models_options(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_models)
 
 
-def _minutes(text: str) -> int:
-    minutes = int(text)
-    if minutes < 1:
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
         raise ValueError(text)
-    return minutes
+    return count
 
 
 class _Turn(argparse.Action):
@@ -191,6 +199,10 @@ def _doctor(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _bench(options: argparse.Namespace, terminal: Terminal) -> int:
+    if options.performer == "livetalk":
+        from app.commands import bench_livetalk
+
+        return bench_livetalk.run(options, terminal)
     from app.commands import bench
 
     return bench.run(options, terminal)

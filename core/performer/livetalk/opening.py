@@ -32,7 +32,7 @@ def open_performer(weights: str, style: str = "", below_mb: int | None = None) -
         PerformerUnfit: no preset fits this computer.
     """
     gc.collect()  # what a performer before this one held
-    spec, files = _files(weights)
+    spec, files = files_in(weights)
     presets = [preset for preset in PRESETS if below_mb is None or preset.memory_mb < below_mb]
     presets = drawable(presets, small_decoder=files.small_decoder is not None)
     if not presets:
@@ -49,7 +49,7 @@ def open_performer(weights: str, style: str = "", below_mb: int | None = None) -
         return LiveTalkPerformer(model, device, style)
 
 
-def _files(weights: str) -> tuple[LiveTalkSpec, ModelFiles]:
+def files_in(weights: str) -> tuple[LiveTalkSpec, ModelFiles]:
     """Which model, and its files: what the spec beside them says, else the released one."""
     folder = Path(weights) if weights else None
     if folder is None or not (folder / SPEC).is_file():

@@ -48,8 +48,8 @@ class LiveTalkPerformer:
         self._model, self._device = model, device
         self.spec = model.spec.performer_spec(model.preset)
         self.direct(style, 0.5)
-        self._pipeline = Pipeline(model, device)
-        self._pipeline.warm_up()
+        self.pipeline = Pipeline(model, device)
+        self.pipeline.warm_up()
 
     @torch.inference_mode()
     def prepare(self, image: Pixels, said: Said = UNSAID) -> LiveTalkIdentity:
@@ -75,8 +75,8 @@ class LiveTalkPerformer:
         """A new performance; the one before must be closed: they share the device's memory."""
         if not isinstance(identity, LiveTalkIdentity):
             raise TypeError(f"the LiveTalk performer made no {type(identity).__name__}")
-        self._pipeline.begin(identity.latent, self._prompt, seed)
-        return LiveTalkPerformance(self._pipeline)
+        self.pipeline.begin(identity.latent, self._prompt, seed)
+        return LiveTalkPerformance(self.pipeline)
 
 
 class LiveTalkPerformance:

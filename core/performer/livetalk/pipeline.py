@@ -122,11 +122,22 @@ class Pipeline:
     def imagine(self, samples: Samples, ahead: Samples) -> Imagined:
         """The next block's latents, queued; `ahead` is the sound after it as far as it is known."""
         with in_words(self.model.preset), self._device.stream("imagine"):
-            features = self._audio.hear(samples, ahead).to(self._device.dtype)
-            latents = self._blocks.make(features)
+            latents = self.make(self.hear(samples, ahead))
             made = self._device.mark()
-            self._blocks.remember()
+            self.remember()
         return Imagined(latents, made)
+
+    def hear(self, samples: Samples, ahead: Samples) -> Tensor:
+        """What the transformer hears of the next block, [1, 4 * latent frames, features]."""
+        return self._audio.hear(samples, ahead).to(self._device.dtype)
+
+    def make(self, features: Tensor) -> Tensor:
+        """Latents from noise, [1, latent frames, channels, h, w]."""
+        return self._blocks.make(features)
+
+    def remember(self) -> None:
+        """Put the block made last into the memory that later ones look at; once for each block."""
+        self._blocks.remember()
 
     @torch.inference_mode()
     def rewind(self) -> None:
@@ -142,7 +153,7 @@ class Pipeline:
         with in_words(self.model.preset), device.stream("draw"):
             imagined.made.wait()
             finite = device.to_host(torch.isfinite(latents).all())
-            parts = tuple(device.to_host(self._pixels(latent)) for latent in latents.split(1, dim=1))
+            parts = tuple(device.to_host(self.pixels(latent)) for latent in latents.split(1, dim=1))
         return Drawn(imagined, finite, parts, self.model.preset)
 
     def warm_up(self) -> None:
@@ -156,8 +167,11 @@ class Pipeline:
             silence = np.zeros(spec.frames_of(block) * spec.samples_per_frame, np.float32)
             self.draw(self.imagine(silence, np.zeros(spec.lookahead, np.float32))).wait()
 
-    def _pixels(self, latent: Tensor) -> Tensor:
-        """One latent at a time: the first frames are seen sooner, and a third of the memory is enough."""
+    def pixels(self, latent: Tensor) -> Tensor:
+        """The next latent [1, 1, channels, h, w] as uint8 [frames, height, width, 3].
+
+        One at a time: the first frames are seen sooner, and a third of the memory is enough.
+        """
         return self._steady_draw(latent) if self._frames.begun else to_pixels(self._frames.first(latent))
 
     def _later(self, latent: Tensor) -> Tensor:

@@ -22,11 +22,12 @@ from core.evaluation.recorded import look as recorded_look
 from core.evaluation.report import Figure, Look, table
 from core.evaluation.run import main
 from core.evaluation.sheet import LABEL, MOMENTS, drawn, posed, rows_of
+from core.evaluation.strip import Speaker, strip
 from core.media import MEDIA_RATE
 from core.performer.portrait.codec import CURVES, FACE_CURVES
 from core.training.rig import lip_gap
 from core.training.speech import flite
-from tests.core.drawn_faces import Finds, drawn_face, face, landmarks_of
+from tests.core.drawn_faces import Finds, drawn_face, face, identity_of, landmarks_of
 
 if TYPE_CHECKING:
     from core.media import Samples
@@ -277,3 +278,13 @@ def test_damaged_weights_end_the_command_with_the_words_that_repair_them(
         stored.write(b"\x7f")
     assert main(["portrait", "--weights", str(tmp_path), "--only", "silence"]) == 1
     assert "git checkout assets/models/portrait" in capsys.readouterr().out
+
+
+def test_a_strip_shows_every_speaker_with_lips_that_close_and_open(actor: Actor) -> None:
+    if shutil.which("flite") is None:
+        pytest.skip("flite is not installed: make test-packages")
+    identity = identity_of(landmarks_of())
+    image = np.asarray(strip(actor, [Speaker(identity, "rms"), Speaker(identity, "slt")], 400))
+    assert image.shape == (200, 400, 3)
+    closed, opened = (image[:100, start : start + 100].astype(int) for start in (0, 100))
+    assert np.count_nonzero(opened.max(-1) < 90) > np.count_nonzero(closed.max(-1) < 90) + 5, "the inside of the mouth"

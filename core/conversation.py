@@ -227,7 +227,7 @@ class Conversation:
 
     def answer(self, speech: AudioChunk, silence_s: float, again: Turn | None) -> None:
         draft, self._draft = self._draft, None
-        self._begin(speech, silence_s, again=again, draft=draft)
+        self._begin(speech, silence_s, draft or again)
 
     def _switch_microphone(self, on: bool) -> None:
         self._microphone_on = on
@@ -236,23 +236,16 @@ class Conversation:
 
     # -- the turn
 
-    def _begin(
-        self,
-        speech: AudioChunk | str | None,
-        ended_ago_s: float = 0.0,
-        *,
-        again: Turn | None = None,
-        draft: Draft | None = None,
-    ) -> None:
-        """A new turn, or `again` one whose question was not over: whatever was being said is cut, and the dialogue is
-        asked, or the `draft` of its answer is taken."""
+    def _begin(self, speech: AudioChunk | str | None, ago_s: float = 0.0, begun: Draft | Turn | None = None) -> None:
+        """A new turn, whose speech ended `ago_s` ago: whatever was being said is cut, and the dialogue is asked.
+        `begun` is the draft of its answer, or a turn with a part of its question."""
         self.interrupt()
         self._unanswered.attempts = 0
-        turn = draft.turn if draft else self._turn(speech, again)
+        turn = begun.turn if isinstance(begun, Draft) else self._turn(speech, begun)
         messages = self._memory.history.messages(before=turn.number)
         now = self._marks.now()
         if isinstance(speech, AudioChunk):
-            self._marks.mark(turn.number, Step.SPEECH_END, now - ended_ago_s)
+            self._marks.mark(turn.number, Step.SPEECH_END, now - ago_s)
         self._marks.mark(turn.number, Step.TURN_END, now)
         if speech is not None:
             typed = speech if isinstance(speech, str) else ""
@@ -261,7 +254,7 @@ class Conversation:
             if typed:
                 self._voice.words = ""
                 self._note("user", typed, turn, 0.0)
-        self._ask(turn, messages, self._dialogue, draft)
+        self._ask(turn, messages, self._dialogue, begun if isinstance(begun, Draft) else None)
 
     def _turn(self, speech: AudioChunk | str | None, again: Turn | None) -> Turn:
         if again is None:

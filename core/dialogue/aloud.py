@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.dialogue.heard import spoken_by
 from core.dialogue.sentences import SentenceCutter
+from core.dialogue.thoughts import WithoutThoughts
 from core.dialogue.wire import Sound
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Aloud:
     def __init__(self, say: Say, delivery: Delivery) -> None:
         self._say = say
         self._delivery = delivery
+        self._thoughts = WithoutThoughts()
         self._cutter = SentenceCutter()
         self._lines: asyncio.Queue[_Line | None] = asyncio.Queue(_AHEAD)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,10 +59,7 @@ class Aloud:
         """
         if isinstance(piece, Sound):
             return await self._delivery.take(piece)
-        *lines, rest = piece.text.split("\n")
-        for line in lines:  # a heading or an entry of a list has no full stop
-            await self._add_all([*self._cutter.feed(line), self._cutter.rest()])
-        await self._add_all(self._cutter.feed(rest))
+        await self._write(self._thoughts.feed(piece.text))
         return self._wanted
 
     async def end(self) -> None:
@@ -69,6 +68,7 @@ class Aloud:
         Raises:
             Setback: the voice failed.
         """
+        await self._write(self._thoughts.rest())
         await self._add(self._cutter.rest())
         await self._put(None)
         await self._speaking
@@ -78,6 +78,12 @@ class Aloud:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _write(self, text: str) -> None:
+        *lines, rest = text.split("\n")
+        for line in lines:  # a heading or an entry of a list has no full stop
+            await self._add_all([*self._cutter.feed(line), self._cutter.rest()])
+        await self._add_all(self._cutter.feed(rest))
 
     async def _add_all(self, sentences: Sequence[str]) -> None:
         for sentence in sentences:

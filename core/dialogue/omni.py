@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from core.dialogue.endpoint import Endpoint
     from core.dialogue.identify import Server
     from core.dialogue.protocol import Message, Reply
+    from core.dialogue.transport import Transport
     from core.dialogue.verdicts import Verdicts
     from core.media import Turn
 
@@ -130,7 +131,7 @@ class OmniDialogue:
     # From here on everything runs on the loop.
 
     @property
-    def _transport(self) -> ChatTransport | RealtimeTransport:
+    def _transport(self) -> Transport:
         return self._live if self._endpoint.transport == "realtime" else self._chat
 
     def _run(self) -> None:

@@ -42,6 +42,7 @@ class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     system_role: bool = True
     usage: bool = True
     earlier_sound: bool = True
+    manner: str = ""
     default_model: str = ""
     voices: tuple[tuple[str, str], ...] = ()
     most_encoded: int = 0

@@ -52,6 +52,7 @@ class Request:
 
 def build_request(profile: EndpointProfile, model: str, voice: str, instructions: str, question: Question) -> Request:
     """The newest turn as sound or text, what was said before it as text, or as sound where nobody knows the words."""
+    instructions = f"{instructions}\n{profile.manner}".strip()
     speech = _fitting(profile, question.speech)
     history = newest_within(question.history, room_for_history(profile, instructions, speech))
     kept = question.kept if profile.earlier_sound and profile.hears(model) else {}

@@ -16,7 +16,7 @@ import openai
 from core.dialogue.client import list_models, open_client
 from core.dialogue.endpoint import Endpoint
 from core.dialogue.request import wav_of
-from core.dialogue.trouble import Setback, cannot_hear, failing, not_an_endpoint, of_failure
+from core.dialogue.trouble import Setback, cannot_hear, failing, not_an_endpoint, of_failure, silent
 from core.dialogue.wire import PcmDecoder, Sound, UnreadableReply
 from core.errors import LiveTalkError, ServerError
 
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 _NO_SUCH_CALL = {404, 405, 501}
 _EARS = ("whisper", "transcribe", "asr", "stt", "sensevoice", "parakeet")
 _VOICES = ("tts", "kokoro", "speech", "voice", "chatterbox", "orpheus")
+_KIND = "speech service"
 _FRAGMENT_BYTES = 9_600
 """A fifth of a second: small enough to begin soon, large enough not to be all overhead."""
 
@@ -144,6 +145,7 @@ class _Remote:
         self, endpoint: Endpoint, service: Service, patience: Patience, likely: tuple[str, ...], usual: str
     ) -> None:
         key = service.key if service.url else endpoint.key
+        self._elsewhere = bool(service.url)
         self._endpoint = Endpoint(service.url or endpoint.base_url, service.model, key)
         self._model = service.model
         self._patience = patience
@@ -161,7 +163,7 @@ class _Remote:
                     response_format="json",
                 )
         except TimeoutError as error:
-            raise Setback(not_an_endpoint("speech to text took too long"), again_after_s=0.0) from error
+            raise self._told(Setback(silent(self._patience.first_s), again_after_s=0.0)) from error
         except openai.APIError as error:
             raise self._failure(error) from error
         return str(getattr(heard, "text", heard)).strip()
@@ -187,9 +189,9 @@ class _Remote:
         except openai.APIError as error:
             raise self._failure(error) from error
         except httpx2.HTTPError as error:
-            raise Setback(failing(f"the voice: {type(error).__name__}"), again_after_s=0.0) from error
+            raise self._told(Setback(failing(type(error).__name__), again_after_s=0.0)) from error
         except UnreadableReply as error:
-            raise Setback(not_an_endpoint(str(error))) from error
+            raise self._told(Setback(not_an_endpoint(str(error)))) from error
 
     async def close(self) -> None:
         if self._client is not None:
@@ -210,4 +212,14 @@ class _Remote:
     def _failure(self, error: openai.APIError) -> Exception:
         if isinstance(error, openai.APIStatusError) and error.status_code in _NO_SUCH_CALL:
             return _NoSuchCall()
-        return of_failure(error, self._endpoint, self._model)
+        return self._told(of_failure(error, self._endpoint, self._model))
+
+    def _told(self, setback: Setback) -> Setback:
+        """`setback` in words that name the service, where it is not the endpoint itself."""
+        error = setback.error
+        if self._elsewhere:
+            title = error.title.replace("The endpoint", "The speech service").replace("Qwen3-Omni endpoint", _KIND)
+            setback.error = ServerError(
+                error.problem, title, error.advice, detail=error.detail, retry_after_s=error.retry_after_s
+            )
+        return setback

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 class Transport(Protocol):
     """Carries one turn at a time. Lives on the loop; a cancelled `attempt` leaves no connection open."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is a connection, or one is made when it is needed."""
+        ...
+
     async def warm(self, server: Server) -> None:
         """Have a connection ready.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import statistics
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -86,7 +85,7 @@ def test_two_hundred_turns_cancelled_at_any_moment_leave_nothing_and_are_gone_wi
                 taken += [turn.gone_at - since for turn in server.turns[before:] if turn.gone_at]
                 assert (reply.verdict, reply.error) == (None, None)
                 assert server.open_connections <= 3
-    assert statistics.median(taken) < AT_ONCE_S
+    assert np.quantile(taken, 0.95) < AT_ONCE_S
 
 
 def test_live_turns_cancelled_at_any_moment_leave_nothing_and_are_gone_within_fifty_milliseconds() -> None:
@@ -118,7 +117,7 @@ def test_live_turns_cancelled_at_any_moment_leave_nothing_and_are_gone_within_fi
                 assert server.wait_until(lambda talk=talk: talk.gone_at is not None)
                 taken.append((talk.gone_at or 0) - since)
                 assert reply.error is None
-    assert statistics.median(taken) < AT_ONCE_S
+    assert np.quantile(taken, 0.95) < AT_ONCE_S
 
 
 def test_turns_that_are_read_aloud_leave_nothing_when_they_are_cancelled() -> None:

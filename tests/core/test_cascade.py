@@ -75,7 +75,9 @@ def test_speech_becomes_words_words_an_answer_and_the_answer_speech_sentence_by_
     assert reply.pcm == FIRST[:960] + SECOND[:960]
     assert b'filename="turn.wav"' in heard.raw
     assert b"RIFF" in heard.raw
-    assert turn.body["messages"] == [{"role": "user", "content": "Good morning."}]
+    manner, question = turn.body["messages"]
+    assert (manner["role"], question) == ("system", {"role": "user", "content": "Good morning."})
+    assert "spoken" in manner["content"]
     assert "modalities" not in turn.body
     assert "audio" not in turn.body
 
@@ -285,6 +287,26 @@ def test_a_list_is_said_entry_by_entry() -> None:
     with talking(in_turn(writing("Buy:\n- mil", "k\n- bread\n")), models=OLLAMA, local=local) as (_, dialogue):
         reply = ask(dialogue)
     assert (reply.text, sorted(said)) == ("Buy: milk bread", ["Buy:", "bread", "milk"])
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+def test_what_a_model_thinks_to_itself_is_neither_said_nor_written(size: int) -> None:
+    text = "<think>The person\nwants. A < b.</think>Yes. 1 < 2 <this> is said.<think>And"
+    said, local = local_voice()
+    words = [text[at : at + size] for at in range(0, len(text), size)]
+    with talking(in_turn(writing(*words)), models=OLLAMA, local=local) as (_, dialogue):
+        reply = ask(dialogue)
+    assert reply.text == "Yes. 1 < 2 <this> is said."
+    assert sorted(said) == ["1 < 2 <this> is said.", "Yes."]
+
+
+def test_trouble_with_a_service_elsewhere_names_the_service() -> None:
+    with OmniServer(in_turn(()), voice=lambda _: refused(401)) as speech:
+        services = Services(voice=Service(speech.url, "tts", "wrong"))
+        with talking(in_turn(writing("Yes.")), models=OLLAMA, services=services) as (_, dialogue):
+            error = ask(dialogue).error
+    assert error is not None
+    assert (error.problem, error.title) == (Problem.KEY_REFUSED, "The speech service did not accept the key.")
 
 
 def test_sentences_of_scripts_without_spaces_are_cut_at_their_own_marks() -> None:

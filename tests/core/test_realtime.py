@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soxr
 
+from core.dialogue import probe
 from core.dialogue.endpoint import Endpoint
 from core.dialogue.omni import OmniDialogue
 from core.dialogue.protocol import Message, Verdict
@@ -348,6 +349,13 @@ def test_a_server_that_listens_for_itself_is_given_the_silence_it_waits_for() ->
     assert talk.session["audio"]["input"]["turn_detection"]["type"] == "server_vad"
     assert not talk.of("input_audio_buffer.commit")
     assert not talk.of("response.create")
+
+
+def test_the_test_button_of_settings_tries_a_live_endpoint_over_its_own_road() -> None:
+    with LiveServer(speaking("nested", "Hi.", PCM)) as server:
+        report = probe.try_endpoint(Endpoint(server.url, "m", dialect=NESTED))
+        assert server.wait_until(lambda: not server.open_connections)
+    assert (report.with_sound, report.voice_from, report.hears) == (True, "model", True)
 
 
 @pytest.fixture(autouse=True)

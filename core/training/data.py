@@ -195,12 +195,12 @@ class StreamMaker:
         rest = np.zeros(len(CURVES))
         rest[[column["yaw"], column["pitch"], column["roll_angle"]]] = np.radians(rng.normal(0, 2.5, 3))
         curves = np.zeros((frames, len(CURVES)))
-        gains = self._people["speech"]["jaw_gain"]
+        speech = self._people["speech"]
         how = Articulation(
-            jaw=rng.uniform(*gains) * manner.articulation,
-            rounding=rng.uniform(0.85, 1.15) * manner.articulation,
-            lips=rng.uniform(0.8, 1.2),
-            reach=rng.uniform(0.5, 0.65),
+            jaw=rng.uniform(*speech["jaw_gain"]) * manner.articulation,
+            rounding=rng.uniform(*speech["lip_gain"]) * manner.articulation,
+            lips=rng.uniform(*speech["lip_gain"]),
+            reach=rng.uniform(0.54, 0.6),
         )
         lips = smoothed(lip_curves(phones, frames, fps, how), 0.85)  # flesh is slower than the pull on it
         closed = lips[:, 4].copy()

@@ -107,10 +107,16 @@ def hear_as_before(
 
     Returns:
         Share of the old features' variance that is found in the new ones.
+
+    Raises:
+        ValueError: the new listener does not hear all that the old one did.
     """
+    new_reach, old_reach = (s.hearing for s in (spec, its_spec))
+    if new_reach.frames_before < old_reach.frames_before or new_reach.frames_ahead < old_reach.frames_ahead:
+        raise ValueError(f"a listener of {new_reach} cannot take over from one of {old_reach}")
     windows = cut_windows(corpus, spec.hearing, 400, np.random.default_rng(0))
-    skipped = (spec.hearing.frames_before - its_spec.hearing.frames_before) * HOPS_PER_FRAME
-    hops = its_spec.hearing.window_frames * HOPS_PER_FRAME
+    skipped = (new_reach.frames_before - old_reach.frames_before) * HOPS_PER_FRAME
+    hops = old_reach.window_frames * HOPS_PER_FRAME
     with torch.no_grad():
         new = model.listener(windows.mels).flatten(0, 1).double()
         old = known.listener(windows.mels[:, skipped : skipped + hops]).flatten(0, 1).double()

@@ -59,7 +59,7 @@ class Recipe:
             begin=stored.get("begin", ""),
             data=_made(DataRecipe, stored["data"]),
             sizes=_made(MotionSizes, stored["sizes"]),
-            spec=stored.get("spec", {}),
+            spec={key: _tupled(value) for key, value in stored.get("spec", {}).items()},
             codec=_made(LoopRecipe, stored["codec"]),
             listener=_made(LoopRecipe, stored["listener"]) if "listener" in stored else None,
             loop=_made(LoopRecipe, stored["loop"]),
@@ -138,4 +138,9 @@ def _take(model: MotionModel, known: MotionModel) -> None:
 def _made(kind: type[T], values: dict[str, Any]) -> T:
     """A recipe's part; lists become tuples, unknown keys are refused by the dataclass."""
     assert dataclasses.is_dataclass(kind)
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    return kind(**{key: _tupled(value) for key, value in values.items()})
+
+
+def _tupled(value: Any) -> Any:
+    """A TOML list as the tuple that frozen values hold."""
+    return tuple(value) if isinstance(value, list) else value

@@ -17,12 +17,13 @@ from core.performer.diffusion.attention import block_causal_mask
 from core.performer.portrait.audio import BANDS, HOPS_PER_FRAME
 from core.performer.portrait.codec import CURVES, FACE_CURVES, LATENT, MotionCodec
 from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec
+from core.performer.portrait.weights import load_weights, save_weights
 from core.training.dataset import Corpus, curves_of, cut_clips, cut_windows, latents_of
 from core.training.life import People, blinks, wandering
 from core.training.listener import Lips, hear_as_before, train_listener
 from core.training.loop import LoopRecipe, train
 from core.training.music import music
-from core.training.run import Recipe
+from core.training.run import Recipe, run
 from core.training.scene import flow_at_once
 from core.training.speech import Phone
 from core.training.student import Lessons, StudentRecipe, train_student
@@ -96,7 +97,7 @@ def test_a_clip_is_the_beginning_and_some_blocks_that_follow_each_other() -> Non
 
 
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
-    def run(folder: Path, *stops: int) -> dict[str, Tensor]:
+    def learned(folder: Path, *stops: int) -> dict[str, Tensor]:
         folder.mkdir()
         result: dict[str, Tensor] = {}
         for steps in stops:
@@ -117,7 +118,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None
     def draw(rng: np.random.Generator) -> Tensor:
         return torch.from_numpy(rng.normal(size=(4, 3))).float()
 
-    straight, resumed = run(tmp_path / "a", 12), run(tmp_path / "b", 6, 12)
+    straight, resumed = learned(tmp_path / "a", 12), learned(tmp_path / "b", 6, 12)
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
     assert (tmp_path / "a" / "toy.jsonl").read_text() == (tmp_path / "b" / "toy.jsonl").read_text()
     assert (tmp_path / "b" / "toy.png").exists()
@@ -236,9 +237,71 @@ def test_lips_that_are_open_are_all_alike_to_who_asks_whether_they_are_shut() ->
     assert seen[..., -1][openings > 0.02].unique().numel() == 1
 
 
+def test_a_run_goes_on_from_weights_and_leaves_weights(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    begin = MotionModel(SMALL)
+    begin.codec.basis.normal_(std=0.01)
+    save_weights(begin, MotionSpec(SMALL), tmp_path / "first")
+    recipe, wider = tmp_path / "tiny.toml", dataclasses.replace(SMALL, audio_kernels=(5, 5))
+    sizes = "\n".join(f"{key} = {list(v) if isinstance(v, tuple) else v}" for key, v in vars(wider).items())
+    recipe.write_text(_TINY.replace("SIZES", sizes))
+    run(recipe, tmp_path / "out", tmp_path / "installed")
+    model, spec = load_weights(tmp_path / "installed")
+    assert (spec.frames_ahead, spec.sizes) == (3, wider)
+    assert spec.sigmas == (1.0, 0.5)
+    assert spec.gains.turns == (1.0, 2.0, 1.0)
+    assert torch.equal(model.codec.basis, begin.codec.basis.half().float()), "the codec stays"
+    assert not torch.equal(model.transformer.head.head.weight, begin.transformer.head.head.weight.half().float())
+    assert (tmp_path / "out" / "student.png").exists()
+
+
+_TINY = """
+seed = 1
+begin = "first"
+[data]
+streams = 2
+seconds = 6.0
+seed = 1
+languages = ["en", "nl"]
+variants = ["", "+f2"]
+flite = []
+[sizes]
+SIZES
+[spec]
+frames_ahead = 3
+sigmas = [1.0, 0.5]
+[codec]
+steps = 1
+batch = 1
+rate = 1e-3
+[listener]
+steps = 2
+batch = 2
+rate = 1e-3
+[loop]
+steps = 2
+batch = 2
+rate = 1e-3
+warm_up = 1
+[student]
+hint = 0.1
+[gains]
+turns = [1.0, 2.0, 1.0]
+"""
+
+
 def test_a_recipe_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
     assert Recipe.load(RECIPE).loop.steps > 0
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(RECIPE.read_text().replace("[student]", "[student]\ncopys = 3"))
     with pytest.raises(TypeError, match="copys"):
         Recipe.load(wrong)
+
+
+def test_every_recipe_of_the_embedded_avatar_can_be_read() -> None:
+    on, from_nothing = Recipe.load(RECIPE), Recipe.load(RECIPE.with_name("portrait-from-nothing.toml"))
+    assert on.sizes == from_nothing.sizes
+    assert on.spec == from_nothing.spec
+    assert from_nothing.listener
+    assert not from_nothing.begin
+    assert (RECIPE.parent / on.begin / "spec.json").exists()

@@ -13,8 +13,22 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
-from tests.core.omni_server import Head, OmniServer, Reset, answering, tone, vllm_sound, vllm_words, wav
+from core.dialogue.voice import Flite
+from tests.core.companion import needs_flite, needs_models
+from tests.core.omni_server import (
+    Event,
+    Head,
+    OmniServer,
+    Reset,
+    answering,
+    chunk,
+    tone,
+    vllm_sound,
+    vllm_words,
+    wav,
+)
 
 if TYPE_CHECKING:
     from tests.core.omni_server import Asked, Script
@@ -122,3 +136,22 @@ def test_an_endpoint_that_is_not_there_is_told_and_the_film_is_whole(tmp_path: P
     assert turn["problem"] == "The endpoint could not be reached."
     with av.open(str(tmp_path / "talk.mp4")) as film:
         assert film.duration / av.time_base == pytest.approx(report["seconds"], abs=0.1)
+
+
+@needs_models
+@needs_flite
+def test_a_model_that_only_writes_converses_with_this_computers_ears_and_voice(tmp_path: Path) -> None:
+    said = Flite("slt").say("What is the capital of France?")
+    sound = soxr.resample(said.samples, said.rate, 16_000)
+    path = tmp_path / "question.wav"
+    soundfile.write(path, np.concatenate([np.zeros(3200), 0.6 * sound / np.abs(sound).max()]), 16_000)
+    written = [Head(), *(Event(chunk({"content": word})) for word in ("Paris", ". It lies", " on the Seine."))]
+    with OmniServer(lambda _: [*written, Event(chunk({}, "stop"))], (("m", "library"),)) as server:
+        status, report, told = converse(tmp_path, server.url, "--audio", str(path))
+        asked = [turn.body["messages"][-1]["content"] for turn in server.turns]
+    assert status == 0, told
+    (turn,) = report["turns"]
+    assert "capital of france" in asked[-1].lower()
+    assert "capital of france" in turn["user"].lower()
+    assert turn["avatar"] == "Paris. It lies on the Seine."
+    assert 1.0 < turn["heard_s"] < 6.0

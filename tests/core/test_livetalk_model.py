@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import types
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -232,6 +235,29 @@ def test_all_kernels_agree() -> None:
             assert torch.allclose(kernel(q, k, v, mask), wanted, atol=1e-6)
     assert choose_kernel(CPU) is standard_kernel
     assert choose_kernel(torch.device("cuda", 0)) is fast_kernel
+
+
+def test_an_installed_kernel_in_eight_bits_is_taken_where_it_can_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu, served = torch.device("cuda", 0), list[int]()
+
+    def sageattn(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **options: object) -> torch.Tensor:
+        assert options == {"tensor_layout": "HND", "is_causal": False}
+        served.append(q.shape[-1])
+        return standard_kernel(q, k, v, None)
+
+    assert choose_kernel(gpu, eight_bits=True) is fast_kernel, "nothing is installed"
+    installed = types.ModuleType("sageattention")
+    installed.__spec__ = ModuleSpec("sageattention", None)
+    installed.sageattn = sageattn  # type: ignore[attr-defined]  # a package that is not here
+    monkeypatch.setitem(sys.modules, "sageattention", installed)
+    assert choose_kernel(gpu) is fast_kernel
+    assert choose_kernel(CPU, eight_bits=True) is standard_kernel
+    kernel = choose_kernel(gpu, eight_bits=True)
+    for head in (24, 128):
+        q, k, v = torch.randn(1, 2, 5, head), torch.randn(1, 2, 9, head), torch.randn(1, 2, 9, head)
+        for mask in (None, torch.ones(5, 9, dtype=torch.bool)):
+            assert torch.allclose(kernel(q, k, v, mask), standard_kernel(q, k, v, mask), atol=1e-6)
+    assert served == [128]
 
 
 @torch.inference_mode()

@@ -20,13 +20,14 @@ def close(one: torch.Tensor, other: torch.Tensor, part: float) -> bool:
     return bool((one.float() - other.float()).abs().max() < part * other.float().std())
 
 
-def test_the_chosen_attention_is_the_plain_one() -> None:
+@pytest.mark.parametrize(("eight_bits", "part"), [(False, 0.05), (True, 0.3)])
+def test_the_chosen_attention_is_the_plain_one(eight_bits: bool, part: float) -> None:
     device = CudaDevice()
     torch.manual_seed(0)
     q, k, v = (torch.randn(1, n, 1536, device=device.torch_device, dtype=device.dtype) for n in (3072, 15_360, 15_360))
-    fast = attend(q, k, v, 12, kernel=choose_kernel(device.torch_device))
+    fast = attend(q, k, v, 12, kernel=choose_kernel(device.torch_device, eight_bits=eight_bits))
     plain = attend(q.cpu().float()[:, :64], k.cpu().float(), v.cpu().float(), 12, kernel=standard_kernel)
-    assert close(fast[:, :64].cpu(), plain, 0.05)
+    assert close(fast[:, :64].cpu(), plain, part)
 
 
 def test_a_product_in_eight_bits_is_that_of_the_same_weights() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +24,9 @@ Kernel = Callable[[Tensor, Tensor, Tensor, "Tensor | None"], Tensor]
 """Softmax attention of [batch, heads, tokens, head size] queries over any number of keys, with a mask or none."""
 
 
+_SAGE_HEADS = (64, 96, 128)
+
+
 def standard_kernel(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """Whatever PyTorch takes by itself."""
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
@@ -34,9 +39,27 @@ def fast_kernel(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
-def choose_kernel(device: torch.device) -> Kernel:
-    """The one place that decides; called once, when a model is loaded."""
-    return fast_kernel if device.type == "cuda" else standard_kernel
+def choose_kernel(device: torch.device, *, eight_bits: bool = False) -> Kernel:
+    """The one place that decides; called once, when a model is loaded.
+
+    Args:
+        eight_bits: take SageAttention's kernel where that package is installed, for models that are run in eight bits.
+    """
+    if device.type != "cuda":
+        return standard_kernel
+    return eight_bit_kernel() if eight_bits and find_spec("sageattention") is not None else fast_kernel
+
+
+def eight_bit_kernel() -> Kernel:
+    """SageAttention's: scores of eight-bit integers, values in FP8 on Ada and Hopper, for the head sizes it knows."""
+    sage: Any = import_module("sageattention")
+
+    def kernel(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        if mask is not None or q.shape[-1] not in _SAGE_HEADS:
+            return fast_kernel(q, k, v, mask)
+        return sage.sageattn(q, k, v, tensor_layout="HND", is_causal=False)
+
+    return kernel
 
 
 def attend(

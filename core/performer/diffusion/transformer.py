@@ -99,6 +99,7 @@ class Block(nn.Module):
         q, k, v = self.ask(x, moment, memory.queries)
         keys, values = memory.extend(layer, k, v)
         seen = attend(q, keys, values, self.self_attn.heads, memory.mask, self.self_attn.kernel)
+        del q, k, v, keys, values  # so that their memory serves the feed-forward
         return self.answer(x, moment, seen, text)
 
     def ask(self, x: Tensor, moment: Tensor, queries: Rotation) -> tuple[Tensor, Tensor, Tensor]:

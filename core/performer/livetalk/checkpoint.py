@@ -56,7 +56,7 @@ def load_transformer(
         PerformerError: the file is missing, damaged, or another model's; the tensors are named.
     """
     with torch.device("meta"):
-        model = Transformer(sizes, choose_kernel(device))
+        model = Transformer(sizes, choose_kernel(device, eight_bits=linears == "fp8"))
     load_strictly(model, file, what="LiveTalk's transformer", device=device, dtype=dtype)
     return prepared(model, linears=linears, native=native)
 
@@ -73,7 +73,8 @@ def random_transformer(
     """The same without a file: weights drawn at random, for measuring and for tests."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Transformer(sizes, choose_kernel(device)).to(device=device, dtype=dtype)
+        kernel = choose_kernel(device, eight_bits=linears == "fp8")
+        model = Transformer(sizes, kernel).to(device=device, dtype=dtype)
     return prepared(model, linears=linears, native=native)
 
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
-from core.performer.diffusion.sizes import FRAMES_PER_LATENT
+from core.performer.livetalk.audio_encoder import packed_alone
 from core.training.scene import Scene
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import Tensor
 
     from core.training.crew import Crew
 
@@ -85,11 +85,14 @@ class ClipFolder:
     def load(self, file: Path) -> Batch:
         """A clip from its file, on the crew's device."""
         clip = {name: value.float().to(self._crew.device)[None] for name, value in load_file(file).items()}
-        features = clip["features"]
-        first = features[:, :1].expand(-1, FRAMES_PER_LATENT - 1, -1)
         no_text = self._no_text.float().to(self._crew.device)[None]
-        scene = Scene(clip["reference"], torch.cat((first, features), 1), clip["text"], no_text)
+        scene = scene_of(clip["reference"], clip["features"], clip["text"], no_text)
         return Batch(scene, clip.get("states"), clip.get("sound"))
+
+
+def scene_of(reference: Tensor, features: Tensor, text: Tensor, no_text: Tensor) -> Scene:
+    """With `features` [batch, 4 * frames - 3, audio_dim] of the video frames: the first latent hears one frame only."""
+    return Scene(reference, packed_alone(features), text, no_text)
 
 
 def save_clip(

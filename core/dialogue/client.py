@@ -49,7 +49,9 @@ def open_client(endpoint: Endpoint, patience: Patience) -> openai.AsyncOpenAI:
         max_retries=0,
         timeout=httpx2.Timeout(patience.turn_s, connect=patience.connect_s),
         http_client=openai.DefaultAsyncHttpxClient(
-            limits=httpx2.Limits(keepalive_expiry=KEPT_ALIVE_S), trust_env=not endpoint.local
+            limits=httpx2.Limits(keepalive_expiry=KEPT_ALIVE_S),
+            trust_env=not endpoint.local,
+            verify=httpx2.create_ssl_context(),  # what the environment says of certificates holds here, too
         ),
     )
     client.admin_api_key = client.organization = client.project = None

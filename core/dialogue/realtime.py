@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+import httpx2
 import numpy as np
 import soxr
 
@@ -34,6 +35,7 @@ from core.dialogue.wire import UnreadableReply
 from core.media import CAPTURE_RATE, AudioChunk
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
 
     import openai
@@ -106,6 +108,7 @@ class RealtimeTransport:
         self._ahead: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
+        self._trust: ssl.SSLContext | None = None
 
     @property
     def ready(self) -> bool:
@@ -161,6 +164,8 @@ class RealtimeTransport:
         }
         if self._endpoint.local:
             options["proxy"] = None
+        if self._endpoint.base_url.startswith("https:"):
+            options["ssl"] = self._trust = self._trust or httpx2.create_ssl_context()  # as over HTTP: the system's
         connecting = cast("Any", self._client.realtime.connect)  # the SDK names only some of the options it passes on
         opening = connecting(model=server.model, websocket_connection_options=options).enter()
         link: _Link | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -55,14 +54,27 @@ def own_certificate(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("scheme", ["https", "wss"])
+def test_a_server_that_is_vouched_for_is_spoken_to(
+    scheme: str, own_certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(own_certificate))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(own_certificate)
+    with OmniServer(in_turn(HELLO), tls=tls) as server:
+        dialogue = OmniDialogue(Endpoint(server.url.replace("https", scheme), "m", KEY))
+        try:
+            ask(dialogue)
+        finally:
+            dialogue.close()
+        path = "/v1/chat/completions" if scheme == "https" else "/v1/realtime?model=m"
+        assert f"Bearer {KEY}" in [asked.headers["authorization"] for asked in server.asked if asked.path == path]
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss"])
 def test_a_server_that_cannot_prove_who_it_is_gets_neither_key_nor_question(scheme: str, own_certificate: Path) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(own_certificate)
     with OmniServer(in_turn(HELLO), tls=tls) as server:
-        address = server.url.removeprefix("https://").removesuffix("/v1").split(":")
-        trusting = ssl.create_default_context(cafile=str(own_certificate))
-        with socket.create_connection((address[0], int(address[1]))) as plain:
-            trusting.wrap_socket(plain, server_hostname="127.0.0.1").close()  # who knows it may speak to it
         dialogue = OmniDialogue(Endpoint(server.url.replace("https", scheme), "m", KEY, dialect="openai"))
         try:
             error = ask(dialogue).error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,22 +18,20 @@ log = logging.getLogger(__name__)
 
 
 class LocalVoice:
-    """Says a sentence at a time. Any thread, one at a time; a voice that is missing is looked for again each time."""
+    """Says a sentence at a time. Any thread; a voice that is missing is looked for again each time."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._lock = threading.Lock()
         self._voice: Voice | None = None
 
     def __call__(self, sentence: str) -> tuple[Samples, int]:
         """Mono samples and their rate; no samples where there is no voice for the words."""
-        with self._lock:
-            self._voice = self._voice or find_voice(self._name)
-            if self._voice is None:
-                return np.zeros(0, np.float32), MEDIA_RATE
-            try:
-                spoken = self._voice.say(sentence)
-            except VoiceFailed as error:
-                log.info("a sentence stays without sound: %s", error)
-                return np.zeros(0, np.float32), MEDIA_RATE
+        voice = self._voice = self._voice or find_voice(self._name)
+        if voice is None:
+            return np.zeros(0, np.float32), MEDIA_RATE
+        try:
+            spoken = voice.say(sentence)
+        except VoiceFailed as error:
+            log.info("a sentence stays without sound: %s", error)
+            return np.zeros(0, np.float32), MEDIA_RATE
         return spoken.samples, spoken.rate

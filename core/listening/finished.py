@@ -25,11 +25,11 @@ _UNCLOSED = 0.3
 """What words without a mark at the end say of it: recognisers leave marks out at the end of whole sentences too."""
 _EDGE = 0.005
 _OPEN_TEXT = """
-    a an the this these those my your his her its our their
+    a an the my your his its our their
     of to in on at for from with by about into over under between than as
-    and or but so because if when while that which who whose where
+    and or but so because if when while which who whose where
     is are was were be been am has have had do does did will would can could should may might must
-    not very really just i you he she it we they um uh er erm hmm
+    not very really just i he she we they um uh er erm hmm
 """
 _OPEN_WORDS = frozenset(_OPEN_TEXT.split())
 """Words after which English sentences go on, and the sounds of somebody who looks for the next word."""

@@ -34,9 +34,9 @@ class TurnRules:
     off: float = 0.35
     begin_ms: int = 96
     """Speech that begins a turn."""
-    intrude_ms: int = 224
+    intrude_ms: int = 160
     """Speech into a reply that makes it softer."""
-    barge_in_ms: int = 384
+    barge_in_ms: int = 352
     """Speech that interrupts the avatar: longer than most of "mm-hm", "yeah", a laugh, a cough."""
     spared_ms: int = 960
     """The same, as long as the words so far say no more than "I am listening"."""

@@ -55,17 +55,17 @@ def test_a_wavering_voice_keeps_the_floor_it_has_but_does_not_take_it() -> None:
 def test_speech_into_a_reply_is_noticed_first_and_takes_the_floor_when_it_goes_on() -> None:
     taker = TurnTaker(TurnRules())
     taker.avatar_speaks = True
-    assert hear(taker, SPEECH, 192) == []
+    assert hear(taker, SPEECH, 128) == []
     assert hear(taker, SPEECH, 64) == [Floor.INTRUDING]
-    assert hear(taker, SPEECH, 160) == [Floor.SPEAKING]
-    assert taker.position <= 420 * MS
+    assert hear(taker, SPEECH, 192) == [Floor.SPEAKING]
+    assert taker.position <= 400 * MS
 
 
 def test_a_short_sound_into_a_reply_takes_no_floor() -> None:
     taker = TurnTaker(TurnRules())
     taker.avatar_speaks = True
     for _ in range(3):
-        assert hear(taker, SPEECH, 352) == [Floor.INTRUDING]
+        assert hear(taker, SPEECH, 320) == [Floor.INTRUDING]
         assert hear(taker, SILENCE, 192) == []
         assert hear(taker, SILENCE, 320) == [Floor.WITHDREW]
     assert not taker.speaking
@@ -96,7 +96,7 @@ def test_a_sign_of_listening_may_last_longer_than_an_interruption() -> None:
     taker.spare()
     assert hear(taker, SPEECH, 480) == []
     assert hear(taker, SILENCE, 512) == [Floor.WITHDREW]
-    assert hear(taker, SPEECH, 448) == [Floor.INTRUDING, Floor.SPEAKING], "the next one is not spared"
+    assert hear(taker, SPEECH, 384) == [Floor.INTRUDING, Floor.SPEAKING], "the next one is not spared"
 
 
 def test_one_word_that_was_meant_for_the_avatar_is_a_turn() -> None:

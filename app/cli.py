@@ -110,9 +110,7 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
         "--weights", metavar="DIR", default="", help="livetalk: where its files lie, or “random” to do without"
     )
     command.add_argument("--size", choices=("1.3b", "tiny"), default="1.3b", help="livetalk: of random weights")
-    command.add_argument(
-        "--preset", metavar="NAME", action="append", help="livetalk: only this one; may be repeated"
-    )
+    command.add_argument("--preset", metavar="NAME", action="append", help="livetalk: only this way; may be repeated")
     command.add_argument("--blocks", metavar="N", type=_count, default=24, help="livetalk: blocks to time (24)")
     command.add_argument("--avatar", metavar="IMAGE", help="a picture, or the name of a shipped portrait")
     command.add_argument("--turns", metavar="N", type=int, default=5, help="turns of the measured conversation (5)")

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from core.errors import PerformerError, Problem
+from core.performer.diffusion.linears import compile_blocks
 from core.performer.livetalk.checkpoint import load_strictly, load_transformer, random_transformer
 from core.performer.livetalk.prompts import SCENE, all_prompts, prompt_for
 from core.performer.livetalk.small_decoder import SmallDecoder, SmallSizes, own_name
@@ -48,10 +49,20 @@ class LiveTalkModel:
 
 
 def load_model(
-    spec: LiveTalkSpec, files: ModelFiles, preset: Preset, device: Device, prompt_folder: Path, style: str = ""
+    spec: LiveTalkSpec,
+    files: ModelFiles,
+    preset: Preset,
+    device: Device,
+    prompt_folder: Path,
+    style: str = "",
+    *,
+    compiled: bool = False,
 ) -> LiveTalkModel:
     """The model as `preset` runs it. Prompts that are not in `prompt_folder` are encoded first and kept there: all
     that there are, or only that of `style` and the plain one where the encoder would have to run on the processor.
+
+    Args:
+        compiled: have the transformer's blocks compiled in their first pass.
 
     Raises:
         PerformerError: a file is missing, damaged or another model's.
@@ -66,17 +77,13 @@ def load_model(
         frames: FrameDecoder = small
     else:
         frames = vae
+    transformer = load_transformer(
+        files.transformer, spec.transformer, device=place, dtype=dtype, linears=preset.linears, native=device.eight_bits
+    )
     return LiveTalkModel(
         spec=spec,
         preset=preset,
-        transformer=load_transformer(
-            files.transformer,
-            spec.transformer,
-            device=place,
-            dtype=dtype,
-            linears=preset.linears,
-            native=device.eight_bits,
-        ),
+        transformer=compile_blocks(transformer) if compiled else transformer,
         vae=_placed(vae, preset, place),
         frames=frames,
         hearing=load_wav2vec(files.audio, spec.audio, device=place),
@@ -84,7 +91,9 @@ def load_model(
     )
 
 
-def random_model(spec: LiveTalkSpec, preset: Preset, device: Device, seed: int = 0) -> LiveTalkModel:
+def random_model(
+    spec: LiveTalkSpec, preset: Preset, device: Device, seed: int = 0, *, compiled: bool = False
+) -> LiveTalkModel:
     """The same sizes and the same work without a file; what it draws is noise."""
     place, dtype = device.torch_device, device.dtype
     with torch.random.fork_rng(devices=[]):
@@ -93,17 +102,13 @@ def random_model(spec: LiveTalkSpec, preset: Preset, device: Device, seed: int =
         small = SmallDecoder(small_sizes(spec)).to(place, dtype)
         hearing = Wav2Vec2(spec.audio).to(place)
         rows = [torch.randn(1, spec.text.rows, spec.text.dim).to(place, dtype) for _ in all_prompts()]
+    transformer = random_transformer(
+        spec.transformer, device=place, dtype=dtype, seed=seed, linears=preset.linears, native=device.eight_bits
+    )
     return LiveTalkModel(
         spec=spec,
         preset=preset,
-        transformer=random_transformer(
-            spec.transformer,
-            device=place,
-            dtype=dtype,
-            seed=seed,
-            linears=preset.linears,
-            native=device.eight_bits,
-        ),
+        transformer=compile_blocks(transformer) if compiled else transformer,
         vae=_placed(_still(vae), preset, place),
         frames=_still(small) if preset.decoder == "small" else vae,
         hearing=_still(hearing),

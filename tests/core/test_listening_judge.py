@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from core.channel import Closed, TimedOut
+from core.dialogue.recognizer import Heard, Recognizer
 from core.errors import LiveTalkError, Problem
 from core.listening.finished import Words, finished, is_sign_of_listening
 from core.listening.judge import STILLNESS, Judge, Judged, Overheard, is_padded
 from core.media import CAPTURE_RATE, AudioChunk
+from core.parts import product_parts
+from core.settings import models_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,3 +141,24 @@ def test_words_that_ask_for_another_word_are_not_finished() -> None:
 def test_words_that_are_not_sure_do_not_count() -> None:
     assert finished(0.7, Words("Garbled the", 0.3, 0.0)) == 0.7
     assert finished(None, Words("", 0.0, 0.0)) is None
+
+
+@pytest.mark.skipif(not (models_folder() / "moonshine").is_dir(), reason="needs the recogniser: make models")
+def test_what_the_judge_understood_is_not_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    recognised: list[int] = []
+
+    def counted(self: Recognizer, speech: Samples, wanted: Callable[[], bool] = lambda: True) -> Heard:
+        recognised.append(len(speech))
+        return Heard("What time is it?", 0.9, 0.9)
+
+    monkeypatch.setattr(Recognizer, "__call__", counted)
+    parts = product_parts()
+    judge = Judge(lambda: lambda samples: 0.5, parts.understand, lambda answer: None, lambda error: None)
+    judge.pause(512, SPEECH)
+    judge.step(0.0)
+    later = np.concatenate([SPEECH.samples, np.zeros(CAPTURE_RATE // 16, np.float32)])
+    assert parts.transcribe(SPEECH, lambda: True) == "What time is it?"
+    assert parts.transcribe(AudioChunk(later, 0), lambda: True) == "What time is it?"
+    assert len(recognised) == 1
+    parts.transcribe(AudioChunk(np.concatenate([SPEECH.samples, SPEECH.samples]), 0), lambda: True)
+    assert len(recognised) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -45,6 +47,20 @@ def test_what_is_counted_is_what_a_pipeline_holds(preset: Preset) -> None:
     running = sum(size for name, size in counted.items() if any(word in name for word in kept))
     small = held(pipeline) - held(model) - running
     assert 0 <= small < 40_000, "the reference, positions and the like"
+
+
+def test_the_table_in_the_documentation_is_the_count() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "performance.md").read_text("utf-8")
+    rows = {cells[0]: cells[1:] for line in text.splitlines() if len(cells := _cells(line)) == 1 + len(PRESETS)}
+    for column, preset in enumerate(PRESETS):
+        items = count(LIVETALK_1_3B, preset)
+        told = {item.name: item.size for item in items} | {"in all": total(items)}
+        for name, size in told.items():
+            assert float(rows[name][column]) == pytest.approx(size / MB, abs=1 + 0.02 * size / MB), name
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip(" *") for cell in line.split("|")[1:-1]]
 
 
 def test_the_peak_of_a_call_is_what_is_alive_at_one_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,7 @@ from core.dialogue.protocol import Verdict
 from core.dialogue.request import Question, build_request
 from core.dialogue.same_speech import same_speech
 from core.dialogue.sentences import sentences
+from core.dialogue.trouble import Setback
 from core.dialogue.wire import Words
 from core.media import AudioChunk
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from core.dialogue.services import Speech
     from core.dialogue.wire import Sound
 
+log = logging.getLogger(__name__)
 NOT_CAUGHT = "Sorry, I didn't catch that."
 _WRITE_DOWN = (
     "Write down word for word what is said in the recording, in its own language. Write nothing else. "
@@ -122,13 +125,20 @@ class ChatTransport:
     async def _read(self, request: Request, waiting: Waiting, delivery: Delivery) -> Verdict:
         verdict = await read_reply(self._client, self._endpoint, request, waiting, delivery.take)
         await delivery.end()
-        if verdict is Verdict.NO_AUDIO and self._speech.can_speak:
-            for sentence in sentences(delivery.text):
-                async for sound in self._speech.say(sentence):
-                    if not await delivery.take(sound):
-                        return verdict
-            await delivery.end()
+        if verdict is Verdict.NO_AUDIO:
+            try:
+                await self._make_up_for_sound(delivery)
+            except Setback as setback:
+                log.info("an answer stays in writing: %s", setback.error.detail)
         return verdict
+
+    async def _make_up_for_sound(self, delivery: Delivery) -> None:
+        """The words are there: have them said by whoever can."""
+        for sentence in sentences(delivery.text):
+            async for sound in self._speech.say(sentence):
+                if not await delivery.take(sound):
+                    return
+        await delivery.end()
 
     async def _read_aloud(self, request: Request, waiting: Waiting, delivery: Delivery) -> Verdict:
         async with self._aloud(delivery) as aloud:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _NO_SUCH_CALL = {404, 405, 501}
+_MEANT = {401, 402, 403, 408, 429}
+"""Refusals that are about the account or the moment; any other by the endpoint itself is about the call."""
 _EARS = ("whisper", "transcribe", "asr", "stt", "sensevoice", "parakeet")
 _VOICES = ("tts", "kokoro", "speech", "voice", "chatterbox", "orpheus")
 _KIND = "speech service"
@@ -67,7 +69,6 @@ class Speech:
 
     def __init__(self, endpoint: Endpoint, services: Services, local: Local, patience: Patience) -> None:
         self._local = local
-        self._patience = patience
         ears = _Remote(endpoint, services.ears, patience, _EARS, "whisper-1")
         voice = _Remote(endpoint, services.voice, patience, _VOICES, "tts-1")
         self._ears: _Remote | None = ears
@@ -76,11 +77,6 @@ class Speech:
         self._voice_name = endpoint.voice
         self.spoke = False
         """Whether anything was said by this voice."""
-
-    @property
-    def can_speak(self) -> bool:
-        """Whether there is any voice, as far as is known before the service was asked."""
-        return self._voice is not None or self._local.say is not None
 
     @property
     def speaks_here(self) -> bool:
@@ -166,7 +162,10 @@ class _Remote:
             raise self._told(Setback(silent(self._patience.first_s), again_after_s=0.0)) from error
         except openai.APIError as error:
             raise self._failure(error) from error
-        return str(getattr(heard, "text", heard)).strip()
+        text = getattr(heard, "text", None)
+        if not isinstance(text, str):  # some servers answer every call with 200 and their opinion of it
+            raise _NoSuchCall
+        return text.strip()
 
     async def speak(self, sentence: str, voice: str) -> AsyncIterator[Sound]:
         client, decoder = self._connected(), PcmDecoder()
@@ -210,8 +209,11 @@ class _Remote:
         return self._model
 
     def _failure(self, error: openai.APIError) -> Exception:
-        if isinstance(error, openai.APIStatusError) and error.status_code in _NO_SUCH_CALL:
-            return _NoSuchCall()
+        if isinstance(error, openai.APIStatusError):
+            status = error.status_code
+            refused = not self._elsewhere and 400 <= status < 500 and status not in _MEANT
+            if refused or status in _NO_SUCH_CALL:
+                return _NoSuchCall()
         return self._told(of_failure(error, self._endpoint, self._model))
 
     def _told(self, setback: Setback) -> Setback:

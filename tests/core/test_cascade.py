@@ -239,6 +239,28 @@ def test_an_omni_endpoint_without_a_speech_stage_is_read_aloud_and_after_two_tur
     assert sorted(said) == ["First."] * 3 + ["Second."] * 3
 
 
+@pytest.mark.parametrize(
+    "no",
+    [
+        refused(400, "Speech is not supported for omni models"),
+        [Head(200, body={"error": "Unexpected endpoint or method."})],
+        [Head(200, body="<html>")],
+    ],
+)
+def test_an_endpoint_that_refuses_to_hear_or_speak_in_its_own_way_is_helped_all_the_same(no: list[Step]) -> None:
+    said, local = local_voice()
+    answers = in_turn(writing("Yes."))
+    with talking(answers, models=OLLAMA, local=local, ears=lambda _: no, voice_of=lambda _: no) as (_, dialogue):
+        reply = ask(dialogue, Heard(spoken()))
+    assert (reply.said, said, reply.verdict) == ("What was said", ["Yes."], Verdict.OK)
+
+
+def test_an_answer_in_writing_is_not_lost_when_nobody_can_say_it() -> None:
+    with talking(in_turn(writing("Yes.")), voice_of=lambda _: refused(500)) as (_, dialogue):
+        reply = ask(dialogue)
+    assert (reply.text, reply.verdict) == ("Yes.", Verdict.NO_AUDIO)
+
+
 def test_a_server_that_says_it_cannot_hear_is_given_words_from_then_on() -> None:
     no = refused(500, "audio input is not supported - hint: if this is unexpected, provide the mmproj")
     _, local = local_voice()

@@ -40,8 +40,11 @@ class _Act:
     frames: Frames | None = None
     fade: int = 0
     delivered: int = 0
+    started: float = 0.0
     imagine_s: float = 0.0
     draw_s: float = 0.0
+    at_once: bool = False
+    """Whether its frames were there when drawing had been asked for: there is no device that works on beside."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,16 +159,17 @@ class Renderer:
         """
         act = _Act(self._take(performance.next_frames * self._samples_per_frame()))
         self._acting.append(act)
-        started = self._now()
+        act.started = self._now()
         latents = performance.imagine(act.speech)
-        act.imagine_s = self._now() - started
+        act.imagine_s = self._now() - act.started
         if self._unwanted(act.speech):
             performance.rewind()
             self._acting.remove(act)
             return
         act.frames, act.fade = performance.draw(latents), self._fade
+        act.at_once = act.frames.ready
         self._fade = 0
-        while len(self._acting) > (0 if act.frames.ready else 1):
+        while len(self._acting) > (0 if act.at_once else 1):
             self._deliver_act(self._acting[0])
 
     def _take(self, samples: int) -> SpeechBlock:
@@ -191,12 +195,16 @@ class Renderer:
     def _deliver_act(self, act: _Act) -> None:
         """Give away piece after piece; the rest of a block that is no longer wanted is not even drawn."""
         pieces = act.frames.pieces() if act.frames else iter(())
+        known = act.at_once or (act.frames is not None and not act.frames.ready)
+        if not act.at_once:
+            act.draw_s = self._now() - act.started - act.imagine_s
         while True:
             started = self._now()
             pixels = next(pieces, None)
             act.draw_s += self._now() - started
             if pixels is None:
-                self._note_pace(act)
+                if known:
+                    self._note_pace(act)
                 break
             self._give(act, pixels)
             if self._unwanted(act.speech):
@@ -289,7 +297,10 @@ class Renderer:
         return self.performer.result().spec.samples_per_frame
 
     def _note_pace(self, act: _Act) -> None:
-        """Learn how long a block takes to imagine and draw; the track renders silence that much ahead."""
+        """Learn how long a block takes to imagine and draw; the track renders silence that much ahead.
+
+        A block that a device had finished before anybody asked for it tells nothing: when that was, nobody saw.
+        """
         rate = self.performer.result().spec.sample_rate
         fresh = 1.0 if self.pace.block_s == 0.0 else _SMOOTHING
         self.pace = Pace(

@@ -15,12 +15,12 @@ from core.media import FrameBlock, MediaFormat, SpeechSegment, Turn
 from core.performer.renderer import Renderer
 from core.performer.track import SpeechTrack
 from core.playback.player import Player
-from tests.fakes import PER_FRAME, RATE, SPEC, Events, PaintingPerformance, PaintingPerformer, tone
+from tests.fakes import PER_FRAME, RATE, SPEC, Events, HostFrames, PaintingPerformance, PaintingPerformer, tone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from core.media import SpeechBlock
+    from core.media import Pixels, SpeechBlock
     from core.performer.protocol import LatentBlock, Performer, PerformerSpec
 
 BLOCK = 12 * PER_FRAME
@@ -170,6 +170,63 @@ def test_a_performer_hears_what_comes_after_its_block_as_far_as_it_asked_for_it(
     whole = tone(3 * BLOCK / RATE)
     assert np.array_equal(spoken[0].ahead, whole[BLOCK : BLOCK + 3 * PER_FRAME])
     assert np.array_equal(spoken[2].ahead, np.zeros(3 * PER_FRAME, np.float32))
+
+
+class Device:
+    """A device that draws a block `takes_s` after it was asked to, on a clock that the test turns."""
+
+    def __init__(self, takes_s: float) -> None:
+        self.takes_s, self.time = takes_s, 0.0
+
+    def performer(self) -> PaintingPerformer:
+        device = self
+
+        class Performer(PaintingPerformer):
+            def open(self, identity: object, seed: int) -> PaintingPerformance:
+                performance = super().open(identity, seed)
+                draw = performance.draw
+                performance.draw = lambda latents: OnItsWay(draw(latents).pixels, device)
+                return performance
+
+        return Performer()
+
+
+class OnItsWay(HostFrames):
+    def __init__(self, pixels: Pixels, device: Device) -> None:
+        super().__init__(pixels)
+        self._device, self._there = device, device.time + device.takes_s
+
+    @property
+    def ready(self) -> bool:
+        return self._device.time >= self._there
+
+    @ready.setter
+    def ready(self, _: bool) -> None: ...
+
+    def pieces(self) -> Iterator[Pixels]:
+        self._device.time = max(self._device.time, self._there)
+        yield from super().pieces()
+
+
+@pytest.mark.parametrize("waits_s", [0.0, 5.0])
+def test_silence_is_begun_as_early_as_a_block_really_takes_however_long_blocks_lay_ready(waits_s: float) -> None:
+    """A device that works beside the renderer has a block ready long before the player has room for it."""
+    device = Device(takes_s=0.2)
+    performer = device.performer()
+    player = Player(MediaFormat(), SampleClock(), capacity_s=100.0)
+    track = SpeechTrack(RATE, lambda: player.stock)
+    renderer = Renderer(lambda: performer, lambda _: None, track, player.put, Events(), lambda: device.time)
+    renderer.performer.set_result(performer)
+    performance = performer.open(performer.prepare(np.zeros((8, 8, 3), np.uint8)), 0)
+    turn = Turn(1, "hi")
+    track.put(SpeechSegment(turn, tone(8 * BLOCK / RATE), "words", True))
+    renderer.step(performance)
+    renderer.step(performance)
+    assert track.lead == pytest.approx((0.2 + 0.07) * RATE, abs=2)
+    for _ in range(5):
+        device.time += waits_s
+        renderer.step(performance)
+    assert track.lead == pytest.approx((0.2 + 0.07) * RATE, abs=2)
 
 
 @pytest.mark.parametrize("fps", [16, 25, 48])

@@ -135,17 +135,41 @@ def test_an_identity_of_another_performer_is_a_bug(performer: LiveTalkPerformer)
         performer.open(StillPerformer(MediaFormat()).prepare(picture(0)), 0)
 
 
-def test_a_style_is_a_prompt_of_its_own_and_unknown_words_say_nothing(
-    performer: LiveTalkPerformer, identity: LiveTalkIdentity
-) -> None:
+def test_a_style_is_a_prompt_of_its_own_and_unknown_words_say_nothing(performer: LiveTalkPerformer) -> None:
+    def first(style: str) -> Pixels:
+        performer.direct(style, 0.5)
+        return acted(performer.open(performer.prepare(picture(0)), 0), 0)
+
     assert prompt_for("") == prompt_for("purple") == SCENE
     assert prompt_for("purple, Smiling, calm") == prompt_for("smiling") != SCENE
     assert len(set(all_prompts())) == 6
-    plain = acted(performer.open(identity, 0), 0)
-    performer.direct("serious", 0.5)
-    assert not np.array_equal(acted(performer.open(identity, 0), 0), plain)
+    plain = first("")
+    assert not np.array_equal(first("serious"), plain)
+    assert np.array_equal(first("purple"), plain)
     performer.direct("", 0.5)
-    assert np.array_equal(acted(performer.open(identity, 0), 0), plain)
+
+
+def test_a_manner_that_changes_in_mid_stream_begins_nothing_anew(
+    performer: LiveTalkPerformer, identity: LiveTalkIdentity
+) -> None:
+    def film(*manner: str) -> list[Pixels]:
+        performer.direct("", 0.5)
+        performance = performer.open(performer.prepare(picture(0)), 0)
+        shown = [acted(performance, block) for block in range(2)]
+        for style in manner:
+            performance.close()
+            performer.direct(style, 0.5)
+            performance = performer.open(performer._on_stage, 0)
+            assert performance.next_frames == 12, "the stream goes on"
+        return [*shown, acted(performance, 2), acted(performance, 3)]
+
+    plain, directed, unchanged = film(), film("serious"), film("")
+    assert all(np.array_equal(one, other) for one, other in zip(plain, unchanged, strict=True))
+    same = [np.array_equal(one, other) for one, other in zip(plain, directed, strict=True)]
+    assert same == [True, True, False, False]
+    performer.direct("", 0.5)
+    assert performer.open(identity, 0).next_frames == 9, "another portrait begins anew"
+    assert performer.open(identity, 0).next_frames == 9, "and so does the same one when nothing was directed"
 
 
 @pytest.mark.parametrize("preset", [QUALITY, FASTEST, LOW], ids=lambda preset: preset.name)

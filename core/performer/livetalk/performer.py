@@ -47,6 +47,7 @@ class LiveTalkPerformer:
     def __init__(self, model: LiveTalkModel, device: Device, style: str = "") -> None:
         self._model, self._device = model, device
         self.spec = model.spec.performer_spec(model.preset)
+        self._on_stage: LiveTalkIdentity | None = None
         self.direct(style, 0.5)
         self.pipeline = Pipeline(model, device)
         self.pipeline.warm_up()
@@ -70,12 +71,21 @@ class LiveTalkPerformer:
         """The manner of performances that are opened from now on, as far as its prompt was encoded ahead."""
         prompts = self._model.prompts
         self._prompt = prompts.get(prompt_for(style), prompts[SCENE])
+        self._goes_on = True
 
     def open(self, identity: Identity, seed: int) -> LiveTalkPerformance:
-        """A new performance; the one before must be closed: they share the device's memory."""
+        """A new performance; the one before must be closed: they share the device's memory.
+
+        For the portrait that is on the stage, after `direct`, its stream goes on with the other prompt: a person who
+        changes their manner does not begin anew.
+        """
         if not isinstance(identity, LiveTalkIdentity):
             raise TypeError(f"the LiveTalk performer made no {type(identity).__name__}")
-        self.pipeline.begin(identity.latent, self._prompt, seed)
+        if self._goes_on and identity is self._on_stage:
+            self.pipeline.prompt(self._prompt)
+        else:
+            self.pipeline.begin(identity.latent, self._prompt, seed)
+        self._on_stage, self._goes_on = identity, False
         return LiveTalkPerformance(self.pipeline)
 
 
@@ -84,8 +94,7 @@ class LiveTalkPerformance:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._imagined = 0
-        self._drawn = 0
+        self._imagined = self._drawn = pipeline.blocks
 
     @property
     def next_frames(self) -> int:

@@ -119,6 +119,16 @@ class Pipeline:
                 restart(self._frames)
         self._audio = AudioStream(self.model.hearing, self.model.spec, self._device.to_device)
 
+    @property
+    def blocks(self) -> int:
+        """How many blocks of this performance have been imagined."""
+        return self._blocks.blocks
+
+    def prompt(self, rows: Tensor) -> None:
+        """Listen to another prompt from the next block on; what was imagined with the one before stays in memory."""
+        with in_words(self.model.preset), self._device.stream("imagine"):
+            self._blocks.prompt(rows)
+
     def imagine(self, samples: Samples, ahead: Samples) -> Imagined:
         """The next block's latents, queued; `ahead` is the sound after it as far as it is known."""
         with in_words(self.model.preset), self._device.stream("imagine"):

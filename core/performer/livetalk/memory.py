@@ -73,11 +73,14 @@ def count(spec: LiveTalkSpec, preset: Preset, dtype: torch.dtype = torch.bfloat1
         latents = torch.empty(_latents(spec, 1), dtype=dtype, device=_META)
         one_pass = _one_pass(spec, transformer, cache, text, moments[0], dtype)
         drawing = peak(lambda: to_pixels(frames.later(latents)))
+        picture = torch.empty(1, 3, spec.height, spec.width, device=_META)
+        looking = peak(lambda: vae.encode(picture))
     return [
         *kept,
         Item("a pass, captured", one_pass),
         Item("a pass, of a stream's first blocks", one_pass),
         Item("drawing a latent", drawing),
+        Item("looking at a portrait", looking),
     ]
 
 

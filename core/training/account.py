@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from torch.overrides import TorchFunctionMode
 
 from core.performer.diffusion.sizes import FRAMES_PER_LATENT
 from core.performer.diffusion.transformer import Transformer
-from core.training.crew import spare_activations
+from core.training.crew import kept_whole, spare_activations
 from core.training.scene import Scene, flow_at_once
 
 if TYPE_CHECKING:
@@ -58,9 +60,9 @@ def needed(
     Learning networks: float32 shards of parameters, gradients and two moments, and of the moving average where there
     is one; frozen ones only their parameters, in bfloat16. What no layer owns is gathered in bfloat16 while a network
     works; of the layers one, and the next one ahead, and on the way back one layer's gradients before they are shared
-    out. Activations are those that autograd keeps in bfloat16 of a whole clip when every layer is calculated again and
-    attention is fused, and those of one layer of the largest network; counted on the meta device. Not counted: what
-    kernels and the network between GPUs need for themselves.
+    out. Activations are those that autograd keeps of a whole clip when every layer is calculated again and attention is
+    fused, and those of one layer of the largest network; counted on the meta device, in the numbers of autocast. Not
+    counted: what kernels and the network between GPUs need for themselves.
 
     Args:
         causal: the name of the learning network whose blocks see earlier ones only.
@@ -109,7 +111,10 @@ def _kept(sizes: Sizes, clip: ClipSize, *, layers: int, spare: bool) -> int:
     model.blocks = model.blocks[:layers]
     if spare:
         spare_activations(model)
-    own = {value.untyped_storage()._cdata for value in model.to(torch.bfloat16).parameters()}  # pyright: ignore[reportPrivateUsage] - meta tensors have no address
+    model.to(torch.bfloat16)
+    for modulation in kept_whole(model):
+        modulation.data = modulation.data.float()
+    own = {value.untyped_storage()._cdata for value in model.parameters()}  # pyright: ignore[reportPrivateUsage] - meta tensors have no address
     seen: dict[int, int] = {}
     alive: list[Tensor] = []
 
@@ -122,19 +127,32 @@ def _kept(sizes: Sizes, clip: ClipSize, *, layers: int, spare: bool) -> int:
 
     with torch.device("meta"):
         scene = Scene(
-            torch.empty(1, sizes.latent_channels, clip.height, clip.width, dtype=torch.bfloat16),
-            torch.empty(1, FRAMES_PER_LATENT * clip.frames, sizes.audio_dim, dtype=torch.bfloat16),
-            *(torch.empty(1, clip.rows, sizes.text_dim, dtype=torch.bfloat16) for _ in range(2)),
+            torch.empty(1, sizes.latent_channels, clip.height, clip.width),
+            torch.empty(1, FRAMES_PER_LATENT * clip.frames, sizes.audio_dim),
+            *(torch.empty(1, clip.rows, sizes.text_dim) for _ in range(2)),
         )
-        noisy = torch.empty(1, clip.frames, sizes.latent_channels, clip.height, clip.width, dtype=torch.bfloat16)
-        with saved_tensors_hooks(note, lambda tensor: tensor):
+        noisy = torch.empty(1, clip.frames, sizes.latent_channels, clip.height, clip.width)
+        with _Autocast(), saved_tensors_hooks(note, lambda tensor: tensor):
             flow_at_once(model, scene, noisy, torch.empty(1, clip.frames))
     return sum(seen.values())
 
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """Attention as a GPU does it: no matrix of all tokens squared is kept. A mask is counted apart."""
-    return torch.ops.aten._scaled_dot_product_flash_attention(q, k, v)[0]
+    return torch.ops.aten._scaled_dot_product_flash_attention(*(rows.bfloat16() for rows in (q, k, v)))[0]
+
+
+class _Autocast(TorchFunctionMode):
+    """What autocast does on a GPU, where there is only the meta device, which it does not know: products in bfloat16,
+    normalisation in float32, everything else in the widest of what it is given."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        numbers = {F.linear: torch.bfloat16, F.conv3d: torch.bfloat16, torch.layer_norm: torch.float32}.get(func)
+        if numbers:
+            args = tuple(given.to(numbers) if isinstance(given, Tensor) else given for given in args)
+        return func(*args, **(kwargs or {}))
 
 
 def _empty(sizes: Sizes) -> Transformer:

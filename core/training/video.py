@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -101,8 +100,8 @@ def main(arguments: list[str]) -> None:
     if given.dry_run:
         print_account(recipe)
     elif given.tiny:
-        with tempfile.TemporaryDirectory(prefix="livetalk-") as folder, crew() as all_of_us:
-            run_tiny(recipe, Path(folder), out, all_of_us)
+        with crew() as all_of_us:
+            run_tiny(recipe, out, all_of_us)
     elif given.weights and given.clips:
         with crew() as all_of_us:
             run(recipe, given.weights, given.clips, out, all_of_us)
@@ -125,10 +124,10 @@ def run(recipe: VideoRecipe, weights: Path, clips: Path, out: Path, crew: Crew) 
     play(recipe, LIVETALK_1_3B, networks, clips, out, crew, decoder)
 
 
-def run_tiny(recipe: VideoRecipe, folder: Path, out: Path, crew: Crew, steps: int = 2) -> None:
+def run_tiny(recipe: VideoRecipe, out: Path, crew: Crew, steps: int = 2) -> None:
     """`steps` steps of the same stage by the same code, with networks and clips drawn at random.
 
-    Any number of processes up to four makes the same.
+    One, two or four processes make the same.
     """
     recipe = msgspec.structs.replace(
         recipe,
@@ -138,8 +137,9 @@ def run_tiny(recipe: VideoRecipe, folder: Path, out: Path, crew: Crew, steps: in
         play=PlayRecipe(steps, log_every=1, save_every=1),
         distil=replace(recipe.distil, warm_up=0, ratio=1),
     )
+    clips = out / "clips"
     if crew.leads:
-        noise_clips(folder / "clips", recipe)
+        noise_clips(clips, recipe)
     crew.wait()
     torch.manual_seed(recipe.seed)
     networks = {name: Transformer(TINY.transformer) for name in recipe.networks}
@@ -147,7 +147,7 @@ def run_tiny(recipe: VideoRecipe, folder: Path, out: Path, crew: Crew, steps: in
     for network in networks.values():
         spare_activations(network)
         shard(network, crew, half=False)
-    play(recipe, TINY, networks, folder / "clips", out, crew, decoder)
+    play(recipe, TINY, networks, clips, out, crew, decoder)
 
 
 def play(

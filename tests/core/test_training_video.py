@@ -41,7 +41,7 @@ def test_a_stage_takes_real_steps_and_leaves_weights_in_the_released_layout(
 ) -> None:
     recipe = video.VideoRecipe.load(RECIPES / f"livetalk-1.3b-{stage}.toml")
     assert recipe.batch == 64
-    video.run_tiny(recipe, tmp_path, tmp_path / "out", Crew())
+    video.run_tiny(recipe, tmp_path / "out", Crew())
     (first, second) = json.loads((tmp_path / "out" / "checkpoint" / "log.json").read_text())["log"]
     assert players <= first.keys()
     assert first["student"] != second["student"]
@@ -63,17 +63,11 @@ def test_two_processes_read_share_and_train_what_one_does(tmp_path: Path) -> Non
     recipe = video.VideoRecipe.load(RECIPES / "livetalk-1.3b-ode.toml")
     torch.manual_seed(0)
     save_file(Transformer(TINY.transformer).state_dict(), tmp_path / "weights.safetensors")
-    (tmp_path / "one").mkdir()
-    video.run_tiny(recipe, tmp_path / "one", tmp_path / "one" / "out", Crew(), steps=1)
-    (tmp_path / "two").mkdir()
+    video.run_tiny(recipe, tmp_path / "one", Crew(), steps=1)
     processes.spawn(one_of_two, args=(free_port(), tmp_path), nprocs=2)
-    alone, together = (
-        json.loads((tmp_path / which / "out" / name).read_text())
-        for which in ("one", "two")
-        for name in ("figures.json",)
-    )
+    alone, together = (json.loads((tmp_path / which / "figures.json").read_text()) for which in ("one", "two"))
     assert together[0] == pytest.approx(alone[0], rel=1e-4)
-    one, two = (load_file(tmp_path / which / "out" / "student.safetensors") for which in ("one", "two"))
+    one, two = (load_file(tmp_path / which / "student.safetensors") for which in ("one", "two"))
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-6
 
 
@@ -92,7 +86,7 @@ def one_of_two(rank: int, port: int, folder: Path) -> None:
                 assert whole.dtype == (torch.bfloat16 if half else torch.float32)
                 assert torch.equal(whole, written[name].to(whole.dtype)), name
         recipe = video.VideoRecipe.load(RECIPES / "livetalk-1.3b-ode.toml")
-        video.run_tiny(recipe, folder / "two", folder / "two" / "out", both, steps=1)
+        video.run_tiny(recipe, folder / "two", both, steps=1)
 
 
 def test_rounded_weights_do_not_outlive_a_step(tmp_path: Path) -> None:

@@ -156,6 +156,8 @@ class RealtimeTransport:
     # -- the connection
 
     async def _open(self, server: Server) -> _Link:
+        if self._leaving:
+            await asyncio.wait(self._leaving)  # who interrupts waits for the old one's end, not for the new one
         options: dict[str, Any] = {
             "max_size": None,
             "compression": None,

@@ -41,10 +41,11 @@ def open_performer(weights: str, style: str = "", below_mb: int | None = None) -
             "No preset of LiveTalk 1.3B needs less memory.",
             "Close other programs that use the GPU, or choose Portrait, which needs none.",
         )
-    preset = choose(look_at(own_folder()), presets) if spec is LIVETALK_1_3B else presets[0]
-    with in_words(preset):
+    with in_words(presets[0]):
         device = choose_device()
         device.release()
+        preset = choose(look_at(own_folder()), presets) if spec is LIVETALK_1_3B else presets[0]
+    with in_words(preset):
         model = load_model(spec, files, preset, device, data_folder() / "prompts", style)
         return LiveTalkPerformer(model, device, style)
 

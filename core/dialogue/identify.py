@@ -64,9 +64,9 @@ async def identify(
     listed = await list_models(client, endpoint, patience)
     told = describe(endpoint, profiles)
     remembered = verdicts.recall(endpoint, profiles) if verdicts else None
-    if remembered is not None and told is not None and remembered.key != told.key:
-        remembered = None
     owned = profile_of_owners(listed.values(), endpoint.transport, profiles)
+    if remembered is not None and (known := told or owned) is not None and known.key != remembered.key:
+        remembered = None  # another server lives at this address
     profile = remembered or told or owned or profiles[_fallback(endpoint)]
     model = endpoint.model or _usual_model(profile, tuple(listed))
     if not model:

@@ -93,6 +93,15 @@ def test_a_switch_that_was_turned_stays_turned_in_the_next_conversation_but_for_
     assert [body.get("voice") for body in bodies] == ["x", "x", None, "y"]
 
 
+def test_what_is_remembered_of_an_address_holds_no_longer_when_another_server_lives_there() -> None:
+    verdicts = Verdicts(verdicts_path())
+    with talking(in_turn(HELLO), models=(("m", "vllm"),)) as (server, _):
+        verdicts.keep(Endpoint(server.url), known_profiles()["text"])
+        with talking(in_turn(HELLO), url=server.url, verdicts=verdicts) as (_, dialogue):
+            assert ask(dialogue).pcm == PCM
+        assert server.turns[-1].body["modalities"] == ["text", "audio"]
+
+
 def test_a_remembered_form_that_is_refused_again_is_forgotten() -> None:
     verdicts = Verdicts(verdicts_path())
     with talking(in_turn(refused(400, "audio.format must be something else")), verdicts=verdicts) as (server, dialogue):

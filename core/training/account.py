@@ -149,7 +149,12 @@ class _Autocast(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        numbers = {F.linear: torch.bfloat16, F.conv3d: torch.bfloat16, torch.layer_norm: torch.float32}.get(func)
+        numbers = {
+            F.linear: torch.bfloat16,
+            F.conv3d: torch.bfloat16,
+            F.layer_norm: torch.float32,
+            F.rms_norm: torch.float32,
+        }.get(func)
         if numbers:
             args = tuple(given.to(numbers) if isinstance(given, Tensor) else given for given in args)
         return func(*args, **(kwargs or {}))

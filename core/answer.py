@@ -87,7 +87,8 @@ class Answer:
         self._marks = marks
 
     def user_said(self, text: str) -> None:
-        self._marks.mark(self.turn.number, Step.RECOGNISED)
+        if Step.FIRST_TEXT not in self._marks.steps(self.turn.number):  # later, nobody waited for it
+            self._marks.mark(self.turn.number, Step.RECOGNISED)
         self._report(UserWords(self.turn, text))
 
     def worded(self) -> None:

@@ -19,7 +19,7 @@ class Words:
 
 LEAST_SURE = 0.6
 """Words of which the recogniser is less sure are no words: another language, a cough, music."""
-WEIGHTS = (-1.34, 0.32, 0.63, -0.51, -0.86)
+WEIGHTS = (-0.61, 0.11, 0.44, -0.89, -1.24)
 """Of `features`, by logistic regression (`python -m core.evaluation.turns --fit`)."""
 _UNCLOSED = 0.3
 """What words without a mark at the end say of it: recognisers leave marks out at the end of whole sentences too."""

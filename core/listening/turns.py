@@ -34,7 +34,7 @@ class TurnRules:
     off: float = 0.35
     begin_ms: int = 96
     """Speech that begins a turn."""
-    intrude_ms: int = 160
+    intrude_ms: int = 128
     """Speech into a reply that makes it softer."""
     barge_in_ms: int = 352
     """Speech that interrupts the avatar: longer than most of "mm-hm", "yeah", a laugh, a cough."""
@@ -52,8 +52,8 @@ class TurnRules:
     """Silence that ends a turn when nothing is known but the silence."""
     patience_ms: int = 1200
     """Silence that ends a turn however unfinished it sounds."""
-    finished: float = 0.5
-    unfinished: float = 0.2
+    finished: float = 0.55
+    unfinished: float = 0.25
     """Probabilities of being finished from which on a turn ends after `quick_ms`, and up to which after
     `patience_ms`; in between the silence shrinks evenly."""
     longest_ms: int = 60_000

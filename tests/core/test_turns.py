@@ -55,9 +55,9 @@ def test_a_wavering_voice_keeps_the_floor_it_has_but_does_not_take_it() -> None:
 def test_speech_into_a_reply_is_noticed_first_and_takes_the_floor_when_it_goes_on() -> None:
     taker = TurnTaker(TurnRules())
     taker.avatar_speaks = True
-    assert hear(taker, SPEECH, 128) == []
+    assert hear(taker, SPEECH, 96) == []
     assert hear(taker, SPEECH, 64) == [Floor.INTRUDING]
-    assert hear(taker, SPEECH, 192) == [Floor.SPEAKING]
+    assert hear(taker, SPEECH, 224) == [Floor.SPEAKING]
     assert taker.position <= 400 * MS
 
 

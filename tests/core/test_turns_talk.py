@@ -138,7 +138,7 @@ def test_what_is_said_much_later_is_another_question() -> None:
 
 
 def test_an_answer_is_asked_for_in_the_pause_and_heard_only_when_the_turn_is_over() -> None:
-    rig = ConversationRig(ear=ScriptedEar(0.3), drafts=True)
+    rig = ConversationRig(ear=ScriptedEar(0.4), drafts=True)
     rig.crank(0.5)
     rig.speak(1.0)
     rig.crank(0.4)
@@ -156,7 +156,7 @@ def test_an_answer_is_asked_for_in_the_pause_and_heard_only_when_the_turn_is_ove
 
 
 def test_an_answer_asked_for_in_a_pause_is_forgotten_when_the_person_goes_on() -> None:
-    rig = ConversationRig(ear=ScriptedEar(0.3), drafts=True)
+    rig = ConversationRig(ear=ScriptedEar(0.4), drafts=True)
     rig.crank(0.5)
     rig.speak(1.0)
     rig.crank(0.4)
@@ -172,7 +172,7 @@ def test_an_answer_asked_for_in_a_pause_is_forgotten_when_the_person_goes_on() -
 
 
 def test_a_typed_question_in_the_pause_takes_the_place_of_the_spoken_one() -> None:
-    rig = ConversationRig(ear=ScriptedEar(0.3), drafts=True)
+    rig = ConversationRig(ear=ScriptedEar(0.4), drafts=True)
     rig.crank(0.5)
     rig.speak(1.0)
     rig.crank(0.4)

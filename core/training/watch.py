@@ -111,8 +111,7 @@ class Watch:
         if self._crew.leads:
             save_file(weights, self._folder / f"{BEST}.safetensors")
             shutil.rmtree(self._folder / BEST, ignore_errors=True)
-            # files of a checkpoint are replaced and never rewritten, so the same ones may have two names
-            shutil.copytree(self._folder / LAST, self._folder / BEST, copy_function=os.link)
+            shutil.copytree(self._folder / LAST, self._folder / BEST, copy_function=_named_twice)
 
 
 def best_of(told: list[Entry]) -> int | None:
@@ -178,6 +177,14 @@ def tell_tensorboard(log: list[Entry], figures: Entry, folder: Path) -> None:
         for name, value in figures.items():
             if name != "step":
                 writer.add_scalar(f"held out/{name}", value, int(figures["step"]))
+
+
+def _named_twice(source: str, target: str) -> None:
+    """A second name for a file that is replaced and never rewritten; a copy on a disk that knows no second names."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _first(told: list[Entry]) -> str | None:

@@ -142,6 +142,7 @@ class Play:
         change = self.taker.hear(self._vad(chunk), len(chunk.samples))
         if change is not Floor.NOTHING:
             self.changes.append((self.taker.position, change))
+            self.loop.ducked = change is Floor.INTRUDING
 
 
 def look(scene: Scene, voice: Samples, vad: Vad) -> Heard:

@@ -123,6 +123,17 @@ def test_a_prompt_is_encoded_once_and_then_the_encoder_is_not_opened(tmp_path: P
     assert torch.equal(rows[0], opened(files)(PROMPT))
 
 
+def test_rows_serve_when_the_encoder_has_gone(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    assert PromptCache.last(tmp_path / "prompts", SIZES) is None
+    PromptCache(tmp_path / "prompts", SIZES, weights_key(files[0])).encode([PROMPT], lambda: opened(files))
+    left = PromptCache.last(tmp_path / "prompts", SIZES)
+    assert left is not None
+    rows = left.load(PROMPT)
+    assert rows is not None
+    assert torch.equal(rows[0], opened(files)(PROMPT))
+    assert left.load("another prompt") is None
+
+
 def test_rows_of_other_weights_never_serve(tmp_path: Path, files: tuple[Path, Path]) -> None:
     cache = PromptCache(tmp_path / "prompts", SIZES, weights_key(files[0]))
     cache.encode([PROMPT], lambda: opened(files))

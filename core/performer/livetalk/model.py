@@ -117,20 +117,31 @@ def random_model(
 
 
 def _prompts(spec: LiveTalkSpec, files: ModelFiles, device: Device, folder: Path, style: str) -> dict[str, Tensor]:
-    """Prompts, encoded; the encoder is gone when this returns."""
+    """Prompts, encoded; the encoder is gone when this returns. Those that were encoded before need none."""
+    needed = [SCENE, prompt_for(style)]
     if files.text is None or files.tokenizer is None:
-        raise PerformerError(
-            Problem.MODEL_MISSING,
-            "The text encoder of LiveTalk 1.3B is not here.",
-            "Fetch it with “livetalk models fetch livetalk-1.3b”.",
-        )
+        cache = PromptCache.last(folder, spec.text)
+        if cache is None or any(cache.load(prompt) is None for prompt in needed):
+            raise PerformerError(
+                Problem.MODEL_MISSING,
+                "The text encoder of LiveTalk 1.3B is not here.",
+                "Fetch it with “livetalk models fetch livetalk-1.3b”.",
+            )
+        return _loaded(cache, device)
     text, tokenizer = files.text, files.tokenizer
     fits = device.memory().total > _ROOM_BESIDE_ENCODER * text.stat().st_size
     place = device.torch_device if fits else torch.device("cpu")
     cache = PromptCache(folder, spec.text, weights_key(text))
-    wanted = all_prompts() if fits else [SCENE, prompt_for(style)]
-    cache.encode(wanted, lambda: open_umt5(text, tokenizer, spec.text, device=place, dtype=torch.bfloat16))
+    cache.encode(
+        all_prompts() if fits else needed,
+        lambda: open_umt5(text, tokenizer, spec.text, device=place, dtype=torch.bfloat16),
+    )
     device.release()
+    return _loaded(cache, device)
+
+
+def _loaded(cache: PromptCache, device: Device) -> dict[str, Tensor]:
+    """All prompts that have been encoded, on the device."""
     encoded = {prompt: cache.load(prompt) for prompt in all_prompts()}
     return {
         prompt: rows.to(device=device.torch_device, dtype=device.dtype)

@@ -18,6 +18,8 @@ from core.performer.livetalk.spec import LIVETALK_1_3B, PRESETS, LiveTalkSpec, M
 from core.performer.preflight import choose, drawable, look_at
 from core.settings import data_folder
 
+PROMPTS = "prompts"
+"""Where encoded prompts are kept: with them the text encoder's 11 GB may go."""
 SPEC = "spec.json"
 """Beside weights of another size than the released one: its spec, and nothing else. Their files have fixed names."""
 
@@ -46,7 +48,7 @@ def open_performer(weights: str, style: str = "", below_mb: int | None = None) -
         device.release()
         preset = choose(look_at(own_folder()), presets) if spec is LIVETALK_1_3B else presets[0]
     with in_words(preset):
-        model = load_model(spec, files, preset, device, data_folder() / "prompts", style)
+        model = load_model(spec, files, preset, device, data_folder() / PROMPTS, style)
         return LiveTalkPerformer(model, device, style)
 
 
@@ -54,7 +56,8 @@ def files_in(weights: str) -> tuple[LiveTalkSpec, ModelFiles]:
     """Which model, and its files: what the spec beside them says, else the released one."""
     folder = Path(weights) if weights else None
     if folder is None or not (folder / SPEC).is_file():
-        return LIVETALK_1_3B, find(weights).files()
+        found = find(weights)
+        return LIVETALK_1_3B, found.files(text_needed=not (data_folder() / PROMPTS).is_dir() or "text" in found.paths)
     try:
         spec = msgspec.convert(json.loads((folder / SPEC).read_text("utf-8")), LiveTalkSpec)
     except (ValueError, msgspec.ValidationError) as broken:

@@ -31,6 +31,10 @@ _SAMPLED = 1 << 20
 """Bytes from the beginning and from the end of a weights' file that tell its version apart."""
 
 
+_LAST = "last-encoder"
+"""Names the weights whose rows lie in a folder of prompts."""
+
+
 class TextEncoder(Protocol):
     """What turns one prompt into rows."""
 
@@ -52,6 +56,14 @@ class PromptCache:
 
     def __init__(self, folder: Path, sizes: TextSizes, weights: str) -> None:
         self._folder, self._sizes, self._weights = folder, sizes, weights
+
+    @staticmethod
+    def last(folder: Path, sizes: TextSizes) -> PromptCache | None:
+        """That of the encoder which read prompts last, where its file is not here any more; None if none ever did."""
+        try:
+            return PromptCache(folder, sizes, (folder / _LAST).read_text("ascii"))
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
 
     def file(self, prompt: str) -> Path:
         """Where the rows of a prompt are, or would be."""
@@ -86,6 +98,7 @@ class PromptCache:
             part = self.file(prompt).with_suffix(".part")
             save_file({"rows": rows[:filled].cpu().contiguous()}, part)
             part.replace(self.file(prompt))
+        (self._folder / _LAST).write_text(self._weights, "ascii")
 
 
 def weights_key(file: Path) -> str:

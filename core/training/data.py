@@ -22,7 +22,7 @@ from core.performer.portrait.codec import CURVES, FACE_CURVES, FRAMES, LIP_CURVE
 from core.performer.portrait.motion import STYLE_WORDS, style_rows
 from core.training.life import MANNERS, Manner, People, blinks, brow_events, gaze, smoothed, wandering
 from core.training.music import music
-from core.training.speech import Espeak, Phone, Utterance, flite
+from core.training.speech import Espeak, Phone, Utterance, faster, flite
 from core.training.visemes import Articulation, lip_curves
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class DataRecipe:
     languages: tuple[str, ...]
     variants: tuple[str, ...]
     flite: tuple[str, ...]
+    recorded: float = 0.35
+    """Share of flite's voices, which were made from recordings; espeak's are made by rule."""
+    played: tuple[float, float] = (1.0, 1.0)
+    """How much faster flite's voices are played, which makes another person of each."""
     expressions: str = ""
     """The expression basis file, relative to the recipe; only for a run that begins from nothing."""
 
@@ -121,7 +125,7 @@ class StreamMaker:
         return Scene(samples, curves.astype(np.float32), rest.astype(np.float32), style, speaking)
 
     def _voice(self, rng: np.random.Generator) -> Voice:
-        if self._recipe.flite and rng.random() < 0.35:
+        if self._recipe.flite and rng.random() < self._recipe.recorded:
             return Voice("flite", str(rng.choice(self._recipe.flite)), "en")
         language = str(rng.choice(self._recipe.languages))
         name = language + str(rng.choice(self._recipe.variants))
@@ -148,7 +152,9 @@ class StreamMaker:
     def _say(self, rng: np.random.Generator, voice: Voice) -> Utterance:
         text = self._sentence(rng, voice)
         if voice.engine == "flite":
-            return flite(text, voice.name, stretch=float(rng.uniform(0.85, 1.2)))
+            said = flite(text, voice.name, stretch=float(rng.uniform(0.85, 1.2)))
+            slowest, fastest = self._recipe.played
+            return faster(said, float(rng.uniform(slowest, fastest))) if slowest < fastest else said
         speed, pitch = int(rng.integers(125, 235)), int(rng.integers(20, 85))
         return self._espeak.say(text, voice.name, words_per_minute=speed, pitch=pitch)
 

@@ -118,6 +118,13 @@ def flite(text: str, voice: str, *, stretch: float = 1.0) -> Utterance:
     return Utterance(_at_media_rate(samples, rate), _phones(timed, start))
 
 
+def faster(said: Utterance, factor: float) -> Utterance:
+    """Played faster or slower, as by another person with a higher or lower voice and another throat."""
+    samples = soxr.resample(said.samples, MEDIA_RATE * factor, MEDIA_RATE).astype(np.float32)
+    phones = (Phone(phone.start_s / factor, phone.end_s / factor, phone.viseme) for phone in said.phones)
+    return Utterance(samples, tuple(phones))
+
+
 def _at_media_rate(samples: Samples, rate: int) -> Samples:
     return soxr.resample(samples, rate, MEDIA_RATE).astype(np.float32)
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "models" / "portrait"
-NO_OPENING = torch.zeros(len(FACE_CURVES))
 SPEC_SHIPPED = load_weights(SHIPPED)[1]
 HEARING = SPEC_SHIPPED.hearing
 BLOCK = HEARING.block_frames * HEARING.frame
@@ -169,7 +168,7 @@ def test_no_motion_is_asked_for_and_none_is_given() -> None:
     rest = torch.randn(len(CURVES)) * 0.1
     curves = rest + 0.1 * torch.randn(7, len(CURVES))
     amount = amount_of(0.0)
-    shown = Showing(rest, Gains(head=amount, brows=amount), 25, seed=0, opening=NO_OPENING).curves(curves)
+    shown = Showing(rest, Gains(head=amount, brows=amount), 25, seed=0).curves(curves)
     still = face_motion(shown, rest, torch.zeros(len(FACE_CURVES), 468, 3))
     assert np.abs(still.rotation).max() < 1e-6
     assert np.abs(still.shift).max() < 1e-6
@@ -180,7 +179,7 @@ def test_a_head_that_moves_more_keeps_its_eyes_on_the_same_place_and_stops_at_a_
     rest, curves = torch.zeros(len(CURVES)), torch.zeros(100, len(CURVES))
     yaw, gaze = CURVES.index("yaw"), CURVES.index("gaze_x")
     curves[:50, yaw], curves[50:, yaw] = 0.01, 1.0
-    shown = Showing(rest, Gains(head=2.0), 25, seed=0, opening=NO_OPENING).curves(curves)
+    shown = Showing(rest, Gains(head=2.0), 25, seed=0).curves(curves)
     assert shown[49, yaw] == pytest.approx(0.02, rel=0.02)
     assert shown[49, gaze] == pytest.approx(0.35 * 0.01, rel=0.05)
     assert shown[99, yaw] < 0.2
@@ -189,22 +188,11 @@ def test_a_head_that_moves_more_keeps_its_eyes_on_the_same_place_and_stops_at_a_
 def test_a_head_moves_on_smoothly_across_blocks() -> None:
     torch.manual_seed(1)
     rest, curves = torch.zeros(len(CURVES)), 0.05 * torch.randn(48, len(CURVES))
-    at_once = Showing(rest, Gains(), 25, seed=0, opening=NO_OPENING).curves(curves)
-    showing = Showing(rest, Gains(), 25, seed=0, opening=NO_OPENING)
+    at_once = Showing(rest, Gains(), 25, seed=0).curves(curves)
+    showing = Showing(rest, Gains(), 25, seed=0)
     assert torch.allclose(torch.cat([showing.curves(part) for part in curves.split(12)]), at_once, atol=1e-6)
     yaw = CURVES.index("yaw")
     assert at_once[:, yaw].diff().std() < 0.4 * curves[:, yaw].diff().std()
-
-
-def test_lips_that_nearly_close_are_closed_and_no_further() -> None:
-    opening = torch.zeros(len(FACE_CURVES))
-    opening[FACE_CURVES.index("jaw")], opening[FACE_CURVES.index("close")] = 0.1, -0.1
-    curves = torch.zeros(5, len(CURVES))
-    curves[:, CURVES.index("jaw")] = 0.5
-    curves[:, CURVES.index("close")] = torch.tensor([0.0, 0.2, 0.45, 0.5, 0.6])
-    shown = Showing(torch.zeros(len(CURVES)), Gains(close=1.5), 25, seed=0, opening=opening).curves(curves)
-    gap = shown[:, : len(FACE_CURVES)] @ opening
-    assert torch.allclose(gap, torch.tensor([0.05, 0.02, -0.004, -0.004, -0.01]), atol=1e-6)
 
 
 def test_the_middle_of_the_slider_is_how_people_move() -> None:

@@ -25,7 +25,7 @@ from core.training.loop import LoopRecipe, train
 from core.training.music import music
 from core.training.run import Recipe, run
 from core.training.scene import flow_at_once
-from core.training.speech import Phone
+from core.training.speech import Phone, Utterance, faster
 from core.training.student import Lessons, StudentRecipe, train_student
 from core.training.teacher import TeacherRecipe, scene_of, train_teacher
 from core.training.visemes import Articulation, lip_curves, visemes_of_arpabet, visemes_of_ipa
@@ -208,6 +208,15 @@ def _doubled(listener: dict[str, Tensor]) -> dict[str, Tensor]:
     last = max(listener, key=lambda name: (int(name.split(".")[1]), name.endswith("weight")))
     bias = last.replace("weight", "bias")
     return listener | {name: torch.cat((listener[name], -listener[name])) for name in (last, bias)}
+
+
+def test_a_voice_played_faster_is_shorter_and_its_sounds_come_sooner() -> None:
+    times = np.arange(MEDIA_RATE) / MEDIA_RATE
+    said = Utterance(np.sin(2 * np.pi * 200 * times).astype(np.float32), (Phone(0.2, 0.6, "a"), Phone(0.6, 1.0, "p")))
+    quick = faster(said, 1.25)
+    assert len(quick.samples) == pytest.approx(0.8 * MEDIA_RATE, abs=2)
+    assert [p.end_s for p in quick.phones] == pytest.approx([0.48, 0.8])
+    assert np.abs(np.fft.rfft(quick.samples)).argmax() / 0.8 == pytest.approx(250, abs=2)
 
 
 def test_music_has_no_voice_and_does_not_clip() -> None:

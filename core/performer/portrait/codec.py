@@ -20,7 +20,6 @@ FACE_CHANNELS = 12
 LATENT = (16, 2, 2)
 FRAMES = 4
 """Video frames that one latent frame stands for."""
-_UPPER_LIP, _LOWER_LIP = (13, 82, 312), (14, 87, 317)
 _PLANE = LATENT[1] * LATENT[2]
 
 
@@ -73,11 +72,6 @@ class MotionCodec(nn.Module):
         self.basis = nn.Parameter(torch.zeros(len(FACE_CURVES), vertices, 3), requires_grad=False)
         self.register_buffer("latent_mean", torch.zeros(LATENT[0] * _PLANE))
         self.register_buffer("latent_std", torch.ones(LATENT[0] * _PLANE))
-
-    @property
-    def opening(self) -> Tensor:
-        """What every face curve adds to the opening of the inner lips, face heights: [FACE_CURVES]."""
-        return self.basis[:, _LOWER_LIP, 1].mean(-1) - self.basis[:, _UPPER_LIP, 1].mean(-1)
 
     def encode(self, curves: Tensor) -> Tensor:
         """[batch, 4 * t, CURVES] -> [batch, t, 16, 2, 2], unit variance."""

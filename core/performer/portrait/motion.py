@@ -145,7 +145,7 @@ class MotionStream:
         self._before = _Before(self._audio)
         self._decoder = DecoderState.resting(reference)
         gains = dataclasses.replace(spec.gains, head=spec.gains.head * amount, brows=spec.gains.brows * amount)
-        self._showing = Showing(rest, gains, spec.fps, seed, model.codec.opening)
+        self._showing = Showing(rest, gains, spec.fps, seed)
 
     @torch.inference_mode()
     def imagine(self, block: SpeechBlock) -> Tensor:

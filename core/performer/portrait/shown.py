@@ -18,9 +18,6 @@ _HEAD = [*_ANGLES, *(CURVES.index(name) for name in ("x", "y", "log_scale"))]
 _BROWS = [CURVES.index(name) for name in ("brow_inner", "brow_outer", "brow_down")]
 _GAZE = [CURVES.index("gaze_x"), CURVES.index("gaze_y")]
 _LIDS = [CURVES.index("lid_right"), CURVES.index("lid_left")]
-_CLOSE = CURVES.index("close")
-_PRESSED = 0.004
-"""How far closed lips overlap, in face heights."""
 _LID_RANGE = (-0.2, 0.25)
 """How far lids open and droop between blinks."""
 _GAZE_PER_RADIAN = torch.tensor([0.35, -0.35])
@@ -40,8 +37,6 @@ class Gains:
     brows: float = 1.0
     turns: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Of yaw, pitch and roll, beside that of the head."""
-    close: float = 1.0
-    """Of lips that close: what nearly closes does close, and no further than closed lips are pressed."""
 
 
 class Showing:
@@ -49,11 +44,10 @@ class Showing:
 
     Args:
         rest: curves of the portrait at rest, [CURVES]; sizes are counted from there.
-        opening: what every face curve adds to the opening of the lips, face heights [FACE_CURVES].
     """
 
-    def __init__(self, rest: Tensor, gains: Gains, fps: int, seed: int, opening: Tensor) -> None:
-        self._rest, self._gains, self._opening = rest, gains, opening
+    def __init__(self, rest: Tensor, gains: Gains, fps: int, seed: int) -> None:
+        self._rest, self._gains = rest, gains
         self._turns = torch.tensor(gains.turns)
         self._blinks = BlinkClock(seed, fps)
         self._follow = 1 - math.exp(-1 / (fps * _EASE_S))
@@ -63,7 +57,6 @@ class Showing:
         """[n, CURVES] -> [n, CURVES]. The eyes keep looking where they looked while the head moves otherwise."""
         moved = decoded - self._rest
         moved[:, : len(LIP_CURVES)] *= self._gains.lips
-        moved[:, _CLOSE] += self._closing(moved)
         moved[:, _BROWS] *= self._gains.brows
         head = moved[:, _HEAD] * self._gains.head
         head[:, :3] *= self._turns
@@ -74,13 +67,6 @@ class Showing:
         blinking = torch.from_numpy(self._blinks.closing(len(decoded)))[:, None]
         moved[:, _LIDS] = moved[:, _LIDS].clamp(*_LID_RANGE) * (1 - blinking) + blinking
         return self._rest + moved
-
-    def _closing(self, moved: Tensor) -> Tensor:
-        """What the `close` curve is short of, [n]."""
-        each = -self._opening[_CLOSE].clamp_max(-1e-6)
-        wanted = (self._gains.close - 1) * moved[:, _CLOSE].clamp_min(0)
-        left = (moved[:, : len(FACE_CURVES)] @ self._opening + _PRESSED).clamp_min(0) / each
-        return torch.minimum(wanted, left)
 
     def _ease(self, head: Tensor) -> Tensor:
         """Two low-passes one after the other, from where the last block ended."""

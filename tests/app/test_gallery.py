@@ -319,7 +319,7 @@ def test_another_face_of_the_same_picture_is_chosen_later(qtbot, gallery, judge,
     judge.several, judge.known = {"grandpa.png"}, {tmp_path / "grandpa.png"}
     _another_face(gallery)
     qtbot.keyClick(gallery.findChild(FaceChoice).picture.frames[0], "2")
-    settle()
+    qtbot.waitUntil(lambda: bool(gallery.told))
     assert judge.faces == [1]
     assert gallery.told == [("chosen", str(tmp_path / "grandpa.png"))]
 

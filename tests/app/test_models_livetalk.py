@@ -122,14 +122,22 @@ def test_a_download_that_broke_goes_on_where_it_was(hub: Hub, models: Run, minia
 def test_ctrl_c_keeps_what_has_arrived(hub: Hub, models: Run) -> None:
     hub.trouble.stall_after = 100_000
 
+    ended = threading.Event()
+
     def press() -> None:
+        """As a person does: again, when nothing happens."""
         hub.stalled.wait(30)
-        os.kill(os.getpid(), signal.SIGINT)
+        while not ended.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+            ended.wait(3)
 
     presser = threading.Thread(target=press)
     presser.start()
-    status, out, err = models("fetch", "livetalk-1.3b", "--accept-licence")
-    presser.join()
+    try:
+        status, out, err = models("fetch", "livetalk-1.3b", "--accept-licence")
+    finally:
+        ended.set()
+        presser.join()
     assert status == cli.INTERRUPTED
     assert "What has arrived is kept. To go on: livetalk models fetch livetalk-1.3b" in out
     assert "Stopped." in err

@@ -318,7 +318,9 @@ def _another_face(gallery: GallerySheet) -> None:
 def test_another_face_of_the_same_picture_is_chosen_later(qtbot, gallery, judge, tmp_path):
     judge.several, judge.known = {"grandpa.png"}, {tmp_path / "grandpa.png"}
     _another_face(gallery)
-    qtbot.keyClick(gallery.findChild(FaceChoice).picture.frames[0], "2")
+    first = gallery.findChild(FaceChoice).picture.frames[0]
+    qtbot.waitUntil(first.isVisible)
+    qtbot.keyClick(first, "2")
     qtbot.waitUntil(lambda: bool(gallery.told))
     assert judge.faces == [1]
     assert gallery.told == [("chosen", str(tmp_path / "grandpa.png"))]

@@ -18,8 +18,8 @@ _HEAD = [*_ANGLES, *(CURVES.index(name) for name in ("x", "y", "log_scale"))]
 _BROWS = [CURVES.index(name) for name in ("brow_inner", "brow_outer", "brow_down")]
 _GAZE = [CURVES.index("gaze_x"), CURVES.index("gaze_y")]
 _LIDS = [CURVES.index("lid_right"), CURVES.index("lid_left")]
-_LID_RANGE = (-0.2, 0.25)
-"""How far lids open and droop between blinks."""
+_LID_RANGE = (-0.2, 0.16)
+"""How far lids open and droop between blinks; less than what counts as a blink."""
 _GAZE_PER_RADIAN = torch.tensor([0.35, -0.35])
 """Eye widths that the iris moves to make up for a radian of yaw, of pitch."""
 _TURN_LIMIT = 0.19

@@ -261,8 +261,8 @@ def _face_choice(qtbot, gallery: GallerySheet, path: Path) -> FaceChoice:
     assert gallery.refusal.ask.isVisible()
     gallery.refusal.ask.click()
     choice = gallery.findChild(FaceChoice)
-    qtbot.waitUntil(choice.isVisible)
     settle()
+    qtbot.waitUntil(choice.picture.frames[0].isVisible)
     return choice
 
 

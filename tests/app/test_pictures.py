@@ -20,6 +20,8 @@ from tests.app.sheet_rig import settle
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytestqt.qtbot import QtBot
+
     from tests.app.conftest import Scene
 
 TITLE = "This picture can't be used: something."
@@ -89,13 +91,14 @@ def test_what_cannot_serve_is_refused_with_what_helps(
 
 
 def test_one_of_several_people_in_a_dropped_picture_is_chosen(
-    scene: Scene, pictures: Pictures, judge: Judge, tmp_path: Path
+    qtbot: QtBot, scene: Scene, pictures: Pictures, judge: Judge, tmp_path: Path
 ) -> None:
     path = brought(scene, tmp_path, "two.png")
     press_first(scene)
     assert not scene.stage.problem.isVisible()
-    choice = scene.window.findChild(FaceChoice)
-    QTest.keyClick(choice.picture.frames[0], "2")
+    first = scene.window.findChild(FaceChoice).picture.frames[0]
+    qtbot.waitUntil(first.isVisible)
+    QTest.keyClick(first, "2")
     settle()
     assert judge.said == [("two.png", UNSAID), ("two.png", Said(1))]
     assert scene.engine.asked == [("change_avatar", path)]

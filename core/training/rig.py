@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PRESSED = 0.004
 """How far closed lips overlap, in face heights: what keeps p, b, m shut in spite of small errors."""
 
-_BOTH: dict[str, dict[str, float]] = {
+EXPRESSIONS: dict[str, dict[str, float]] = {
     "jaw": {"jawOpen": 1.0},
     "funnel": {"mouthFunnel": 1.0},
     "pucker": {"mouthPucker": 1.0},
@@ -40,6 +40,7 @@ _BOTH: dict[str, dict[str, float]] = {
     "brow_down": {"browDown_L": 1.0, "browDown_R": 1.0},
     "squint": {"cheekSquint_L": 1.0, "cheekSquint_R": 1.0, "noseSneer_L": 0.2, "noseSneer_R": 0.2},
 }
+"""What every face curve is made of: expressions of the file, by name, and their weights."""
 _UPPER_LIP, _LOWER_LIP, _FOREHEAD, _CHIN = (13, 82, 312), (14, 87, 317), 10, 152
 
 
@@ -61,7 +62,7 @@ class Rig:
         height = float(np.linalg.norm(stored["mp"][_FOREHEAD] - stored["mp"][_CHIN]))
         shapes = stored["D"].astype(np.float64) / height * np.array([1.0, -1.0, -1.0])
         of = {name: shapes[index] for index, name in enumerate(names)}
-        return Rig(np.stack([sum(of[n] * w for n, w in _BOTH[curve].items()) for curve in FACE_CURVES]))
+        return Rig(np.stack([sum(of[n] * w for n, w in EXPRESSIONS[curve].items()) for curve in FACE_CURVES]))
 
     @staticmethod
     def of(codec: MotionCodec) -> Rig:

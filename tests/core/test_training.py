@@ -23,6 +23,7 @@ from core.training.life import People, blinks, wandering
 from core.training.listener import Lips, hear_as_before, train_listener
 from core.training.loop import LoopRecipe, train
 from core.training.music import music
+from core.training.rig import EXPRESSIONS
 from core.training.run import Recipe, run
 from core.training.scene import flow_at_once
 from core.training.speech import Phone, Utterance, faster
@@ -262,6 +263,25 @@ def test_a_run_goes_on_from_weights_and_leaves_weights(tmp_path: Path) -> None:
     assert torch.equal(model.codec.basis, begin.codec.basis.half().float()), "the codec stays"
     assert not torch.equal(model.transformer.head.head.weight, begin.transformer.head.head.weight.half().float())
     assert (tmp_path / "out" / "student.png").exists()
+
+
+def test_a_run_begins_from_nothing_but_a_file_of_expressions(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = sorted({name for parts in EXPRESSIONS.values() for name in parts})
+    shapes = 0.3 * rng.normal(size=(len(names), 468, 3))
+    np.savez(tmp_path / "faces.npz", mp=rng.normal(size=(468, 3)), D=shapes, names=names)
+    sizes = "\n".join(f"{key} = {list(v) if isinstance(v, tuple) else v}" for key, v in vars(SMALL).items())
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        _TINY.replace("SIZES", sizes)
+        .replace('begin = "first"', "")
+        .replace("flite = []", 'flite = []\nexpressions = "faces.npz"')
+        .replace("frames_ahead = 3", "frames_ahead = 2")
+    )
+    run(recipe, tmp_path / "out", None)
+    model, _ = load_weights(tmp_path / "out")
+    assert model.codec.basis.abs().max() > 0
+    assert (tmp_path / "out" / "codec.png").exists()
 
 
 _TINY = """

@@ -16,7 +16,8 @@ from app.theme import font, px, restyle
 
 if TYPE_CHECKING:
     from app.settings_services import MicrophoneTest, SoundDevices
-    from core.errors import LiveTalkError
+    from core.listening.turns import TurnRules
+from core.errors import LiveTalkError
     from core.settings import Settings
 
 METER_MS = 33
@@ -93,7 +94,10 @@ class SoundPage(Page):
         self.add(self.interrupt)
         self.silence, self._silence_figure = _slider(300, 2000, 100)
         self.silence.valueChanged.connect(self._set_silence)
-        self.add(field(self.tr("Pause that ends your turn"), self.silence, self._silence_figure))
+        self.silence.setToolTip(
+            self.tr("How long you may pause and keep your turn. When you sound finished, the answer comes sooner.")
+        )
+        self.add(field(self.tr("Patience"), self.silence, self._silence_figure))
         self.sensitivity, self._sensitivity_figure = _slider(0, 100, 5)
         self.sensitivity.valueChanged.connect(self._set_sensitivity)
         self.add(field(self.tr("Sensitivity to your voice"), self.sensitivity, self._sensitivity_figure))
@@ -150,8 +154,9 @@ class SoundPage(Page):
 
     def _tell_figures(self) -> None:
         self._volume_figure.setText(self.tr("{} %").format(self.volume.value()))
+        patience = TurnRules.for_sensitivity(0.5, self.silence.value()).patience_ms
         self._silence_figure.setText(
-            self.tr("{} s").format(self.locale().toString(self.silence.value() / 1000, "f", 1))
+            self.tr("{} s").format(self.locale().toString(patience / 1000, "f", 1))
         )
         self._sensitivity_figure.setText(self.tr("{} %").format(self.sensitivity.value()))
 

@@ -59,7 +59,7 @@ motion/video-retalking_5_c7a9_0.npz 0.03-2.78
 motion/AvatarForcing_user_3c8d_0.npz 0.80-3.46 4.61-9.31
 speech/speech_5s.wav 0.19-3.90
 """
-"""Sentences in recordings of people, by ear: seconds at which each begins and ends."""
+"""Sentences in recordings of people, by their transcripts and pauses: seconds at which each begins and ends."""
 _PART_S = 0.02
 _APART_S = 0.8
 _SPEECH_DB = -32.0

@@ -40,7 +40,7 @@ def test_the_time_the_window_was_blocked_is_seen(qtbot: QtBot, qapp: QApplicatio
 @pytest.mark.window
 def test_the_real_window_is_measured_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_window, "VIEWS", ("raster",))
-    monkeypatch.setattr(bench_window, "command", lambda view: [sys.executable, "-c", _BRIEFLY, view])
+    monkeypatch.setattr(bench_window, "command", lambda view, minutes=0: [sys.executable, "-c", _BRIEFLY, view])
     with (tmp_path / "said").open("w") as said:
         measured = bench_window.measure_window(Settings(), tmp_path, Terminal(said, said))
     figures = measured["raster"]

@@ -114,7 +114,7 @@ def test_a_person_interrupts_by_speaking(running: Running, server: SoundServer, 
     running.until(lambda: bool(running.dialogue.replies))
     running.dialogue.replies[0].speak(soxr.resample(story, story_rate, 24_000), "Once upon a time " * 20)
     running.until_event(StatusChanged, lambda event: event.status is Status.SPEAKING)
-    running.spend(1.5)
+    running.spend(5.0)  # until the echo canceller has earned its trust
     server.say(samples, rate)
     cut = running.until_event(Interrupted)
     running.until_event(StatusChanged, lambda event: event.status is Status.LISTENING)

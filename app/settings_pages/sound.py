@@ -13,11 +13,11 @@ from app.form import Outcome, State, SteadyComboBox, TickBox, button, choices, f
 from app.level_bars import LevelBars
 from app.settings_pages.page import Form, Page
 from app.theme import font, px, restyle
+from core.listening.turns import TurnRules
 
 if TYPE_CHECKING:
     from app.settings_services import MicrophoneTest, SoundDevices
-    from core.listening.turns import TurnRules
-from core.errors import LiveTalkError
+    from core.errors import LiveTalkError
     from core.settings import Settings
 
 METER_MS = 33
@@ -155,9 +155,7 @@ class SoundPage(Page):
     def _tell_figures(self) -> None:
         self._volume_figure.setText(self.tr("{} %").format(self.volume.value()))
         patience = TurnRules.for_sensitivity(0.5, self.silence.value()).patience_ms
-        self._silence_figure.setText(
-            self.tr("{} s").format(self.locale().toString(patience / 1000, "f", 1))
-        )
+        self._silence_figure.setText(self.tr("{} s").format(self.locale().toString(patience / 1000, "f", 1)))
         self._sensitivity_figure.setText(self.tr("{} %").format(self.sensitivity.value()))
 
     def _test_microphone(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from app.background import run_in_background
 from app.card import label
@@ -15,6 +15,7 @@ from app.face_guide import FaceGuide
 from app.floating import announce
 from app.form import Outcome, State, button
 from app.point_picture import COUNT, PointPicture
+from app.scroll import QuietScrollArea
 from app.sheet import Sheet, column, title_row
 from app.theme import px
 
@@ -151,11 +152,7 @@ class FacePoints(Sheet):
         lines.addWidget(self.asked)
         lines.addWidget(self._hint)
         lines.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll = QuietScrollArea()
         scroll.setFixedWidth(min(px(_SIDE_WIDTH), _WIDEST_SIDE))
         scroll.setWidget(words)
         return scroll

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from app.background import run_in_background
 from app.card import Card, label
@@ -17,6 +17,7 @@ from app.gallery_cards import COLUMNS, GAP, OpenCard, PortraitCard, Refusal, Rem
 from app.messages import picture_question
 from app.open_picture import open_picture
 from app.pictures import ask_about
+from app.scroll import QuietScrollArea
 from app.sheet import Sheet, title_row
 from core.performer.protocol import UNSAID, Said
 
@@ -154,11 +155,7 @@ class GallerySheet(Sheet):
         column.addWidget(self.remark)
         column.addWidget(self.refusal)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll = QuietScrollArea()
         scroll.setWidget(self._page)
         self._scroll = scroll
         self._yours = label(self.tr("Your pictures"), "label")

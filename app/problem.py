@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QPainter
 from PySide6.QtWidgets import (
-    QFrame,
     QLabel,
     QPlainTextEdit,
     QPushButton,
-    QScrollArea,
     QSpacerItem,
     QStyle,
     QStyleOptionButton,
@@ -22,6 +20,7 @@ from PySide6.QtWidgets import (
 from app.floating import Float, announce, paint_glass, single_shot
 from app.flow import FlowLayout
 from app.icons import paint_icon
+from app.scroll import QuietScrollArea
 from app.theme import glass, px, restyle
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class ProblemCard(Float):
         self._covered: list[Message] = []
         self._tight_height = 0
         self._body = _Body(self)
-        self._scroll = QScrollArea(self)
+        self._scroll = QuietScrollArea(self)
         self._title = _Words("glass_heading", self, self._body)
         self._advice = _Words("glass_supporting", self, self._body)
         self._column = QVBoxLayout(self._body)
@@ -208,10 +207,6 @@ class ProblemCard(Float):
         outer.addWidget(self._detail)
         outer.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignTrailing)
         outer.addStretch(1)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._scroll.setWidget(self._body)
 
     def _make_buttons(self, message: Message) -> None:

@@ -6,14 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import shiboken6
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -24,6 +23,7 @@ from app.card import label
 from app.form import button
 from app.icons import icon
 from app.noop import QT_TRANSLATE_NOOP
+from app.scroll import QuietScrollArea
 from app.settings_pages.about import AboutPage
 from app.settings_pages.conversation import ConversationPage
 from app.settings_pages.picture import PicturePage
@@ -83,7 +83,7 @@ class SettingsDialog(Sheet):
         self._services = services
         self._stack = QStackedWidget()
         self._navigation = QListWidget()
-        self._places = {name: _scrolled() for name in _PAGES}
+        self._places = {name: QuietScrollArea() for name in _PAGES}
         self.pages = _Pages(self._make_page)
         self._shown = page
         row = QHBoxLayout(self.frame)
@@ -229,15 +229,6 @@ class _Pages(dict[str, "Page"]):
     def __missing__(self, name: str) -> Page:
         self[name] = made = self._make(name)
         return made
-
-
-def _scrolled() -> QScrollArea:
-    made = QScrollArea()
-    made.setWidgetResizable(True)
-    made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    made.setFrameShape(QFrame.Shape.NoFrame)
-    return made
 
 
 def _raise_again(error: LiveTalkError) -> None:

@@ -16,17 +16,12 @@ class WindowState:
     def __init__(self, folder: Path) -> None:
         self._file = QSettings(str(folder / "window.ini"), QSettings.Format.IniFormat)
 
-    @property
-    def last_screen(self) -> str:
-        return str(self._file.value("screen", ""))
-
     def geometry(self, screen: str) -> QByteArray | None:
         """What `QWidget.saveGeometry` gave on that screen."""
         kept = self._file.value(f"{_key(screen)}/geometry")
         return kept if isinstance(kept, QByteArray) else None
 
     def keep_geometry(self, screen: str, geometry: QByteArray) -> None:
-        self._file.setValue("screen", screen)
         self._file.setValue(f"{_key(screen)}/geometry", geometry)
 
     def panel(self, screen: str) -> bool:

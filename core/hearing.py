@@ -50,6 +50,11 @@ class Hearing:
         self._turns.avatar_speaks = avatar_speaks
         return self._turns.hear(self._vad(chunk), len(chunk.samples))
 
+    @property
+    def begin(self) -> int:
+        """The capture sample at which what they say began, of which the sound is still kept."""
+        return max(self._kept[0][0], self._turns.start) if self._kept else self._turns.position
+
     def so_far(self) -> AudioChunk:
         """What the person said since they took the floor."""
         return self._speech(self._turns.position)

@@ -110,7 +110,7 @@ class Person:
 
     def glimpsed(self, message: Glimpsed) -> None:
         """Somebody wrote down what they say."""
-        if self._hearing.speaking and message.start == self._hearing.so_far().start:
+        if self._hearing.speaking and message.start == self._hearing.begin:
             self.words = message.text
 
     def hold(self, pressed: bool) -> None:
@@ -151,7 +151,7 @@ class Person:
         speech = reply.turn.speech
         if reply.sounding or not isinstance(speech, AudioChunk):
             return False
-        return self._hearing.so_far().start - (speech.start + len(speech.samples)) < _STILL_THE_SAME
+        return self._hearing.begin - (speech.start + len(speech.samples)) < _STILL_THE_SAME
 
     def _pause(self) -> None:
         self._scribe.rest()

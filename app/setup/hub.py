@@ -91,13 +91,6 @@ def arrived(target: Path) -> int:
     return max((part.stat().st_size for part in parts), default=0)
 
 
-def offline() -> bool:
-    """Whether downloads are switched off by `HF_HUB_OFFLINE`."""
-    from huggingface_hub import is_offline_mode
-
-    return is_offline_mode()
-
-
 def hub_name() -> str:
     """The host that files come from."""
     return urlsplit(_endpoint()).hostname or _endpoint()

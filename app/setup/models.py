@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.errors import LiveTalkError, Problem
+from core.performer.portrait.face_files import DETECTOR_FILE, LANDMARK_FILE, SHA256
 from core.settings import models_folder
 
 if TYPE_CHECKING:
@@ -79,14 +80,14 @@ MODELS = (
         files=(
             ModelFile(
                 "mediapipe/modules/face_detection/face_detection_short_range.tflite",
-                "face_detection_short_range.tflite",
-                "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+                DETECTOR_FILE,
+                SHA256[DETECTOR_FILE],
                 229_714,
             ),
             ModelFile(
                 "mediapipe/modules/face_landmark/face_landmark.tflite",
-                "face_landmark.tflite",
-                "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+                LANDMARK_FILE,
+                SHA256[LANDMARK_FILE],
                 1_242_398,
             ),
             ModelFile(

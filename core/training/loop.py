@@ -1,4 +1,4 @@
-"""The only training loop: lessons, steps, a moving average, a log, a checkpoint, a curve as a picture."""
+"""The embedded avatar's training loop: lessons, steps, a moving average, a log, a checkpoint, a curve as a picture."""
 
 from __future__ import annotations
 

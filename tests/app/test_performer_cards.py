@@ -10,20 +10,8 @@ import pytest
 from app.performer_cards import livetalk_card, performer_cards
 from app.setup import livetalk
 from core.performer.livetalk.files import Found, Seen
-from core.performer.preflight import Computer
+from tests.core.test_preflight import GOOD
 
-GIB = 1 << 30
-GOOD = Computer(
-    gpu="NVIDIA GeForce RTX 4090",
-    gpu_memory=24 * GIB,
-    gpu_free=23 * GIB,
-    capability=(8, 9),
-    driver="580.65",
-    cuda="12.8",
-    usable=True,
-    memory=64 * GIB,
-    disk_free=int(100e9),
-)
 NO_GPU = replace(GOOD, gpu="", gpu_memory=0, usable=False, driver="")
 NOTHING = Found({}, ())
 EVERYTHING = Found({piece.kind: Path("/models/here/file") for piece in livetalk.PIECES}, ())

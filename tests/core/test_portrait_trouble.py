@@ -14,8 +14,9 @@ from PIL import Image
 from core.errors import LiveTalkError, PerformerError, Problem
 from core.media import MEDIA_RATE, SpeechBlock
 from core.offline import read_sound, render
+from core.performer.portrait.face_files import DETECTOR_FILE, LANDMARK_FILE
 from core.performer.portrait.identity import make_identity, read_picture
-from core.performer.portrait.landmarks import DETECTOR_FILE, LANDMARK_FILE, FaceFinder
+from core.performer.portrait.landmarks import FaceFinder
 from core.performer.portrait.performer import PortraitPerformer
 from core.settings import assets_folder, models_folder
 

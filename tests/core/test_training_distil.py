@@ -10,7 +10,6 @@ import torch
 
 from core.performer.diffusion.attention import SinkCache, block_causal_mask
 from core.performer.diffusion.schedule import Schedule
-from core.performer.diffusion.sizes import Sizes
 from core.performer.diffusion.streaming import BlockStream
 from core.performer.diffusion.transformer import Transformer
 from core.performer.diffusion.window import Window
@@ -19,23 +18,13 @@ from core.training.distil import Chance, Distillation, DistilRecipe
 from core.training.dmd import Guidance
 from core.training.rollout import roll_out
 from core.training.scene import Scene, flow_at_once
+from tests.core.test_diffusion_stream import SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
 
-SIZES = Sizes(
-    dim=24,
-    ffn_dim=48,
-    layers=3,
-    heads=2,
-    text_dim=8,
-    audio_dim=5,
-    audio_hidden=6,
-    audio_layers=(0, 2),
-    latent_channels=4,
-)
 SCHEDULE = Schedule((1.0, 0.8, 0.5), (1000.0, 800.0, 500.0))
 FRAMES, BLOCKS = 2, 5
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from core.errors import PerformerError, Problem
+from core.performer.portrait.face_files import DETECTOR_FILE, LANDMARK_FILE, SHA256
 from core.performer.portrait.imaging import laid, resized
 
 if TYPE_CHECKING:
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
     from core.performer.portrait.imaging import Floats
 
 
-DETECTOR_FILE = "face_detection_short_range.tflite"
-LANDMARK_FILE = "face_landmark.tflite"
-SHA256 = {
-    DETECTOR_FILE: "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
-    LANDMARK_FILE: "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
-}
-"""Of the two files: another one would trace faces wrongly without a word."""
 DETECTOR_SIDE = 128
 LANDMARK_SIDE = 192
 LEAST_SIDE = 32

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import threading
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+
+from tests.core.loopback import LoopbackServer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,29 +119,15 @@ def one_after_another(*scripts: Script) -> Script:
     return lambda talk: scripts[min(next(counted), len(scripts) - 1)](talk)
 
 
-class LiveServer:
+class LiveServer(LoopbackServer):
     """The server, on a thread of its own while the context is entered. `refuse` answers the handshake instead."""
 
     def __init__(self, script: Script, refuse: tuple[int, dict[str, str], str] | None = None) -> None:
+        super().__init__("live-server")
         self._script = script
         self._refuse = refuse
-        self._loop = asyncio.new_event_loop()
-        self._over = self._loop.create_future()
-        self._listening = threading.Event()
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="live-server")
-        self._port = 0
         self.talks: list[Talk] = []
         self.refused = 0
-
-    def __enter__(self) -> LiveServer:
-        self._thread.start()
-        self._listening.wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._over.set_result, None)
-        self._thread.join()
 
     @property
     def url(self) -> str:
@@ -149,17 +136,6 @@ class LiveServer:
     @property
     def open_connections(self) -> int:
         return sum(talk.gone_at is None for talk in self.talks)
-
-    def now(self) -> float:
-        return self._loop.time()
-
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
-        with self._changed:
-            return self._changed.wait_for(condition, timeout_s)
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
 
     async def _serve(self) -> None:
         async with serve(
@@ -192,10 +168,6 @@ class LiveServer:
             pass
         finally:
             await connection.close()
-
-    def _note(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
 
 
 def pcm_of(samples: np.ndarray) -> bytes:

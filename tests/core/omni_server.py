@@ -15,13 +15,14 @@ import asyncio
 import base64
 import io
 import json
-import threading
 import wave
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from tests.core.loopback import LoopbackServer
 
 if TYPE_CHECKING:
     import ssl
@@ -193,7 +194,7 @@ def in_turn(*scripts: Iterable[Step]) -> Script:
     return lambda _: scripts[min(next(counted), len(scripts) - 1)]
 
 
-class OmniServer:
+class OmniServer(LoopbackServer):
     """The server, on a thread of its own while the context is entered.
 
     `models` is what ``GET /models`` lists as (name, owner); None answers 404. `ears` and `voice` are scripts of the
@@ -208,6 +209,7 @@ class OmniServer:
         voice: Script | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        super().__init__("omni-server")
         self._tls = tls
         nothing: Script = lambda _: [Head(404, body={"detail": "Not Found"})]  # noqa: E731 - one line says it
         self._scripts: dict[str, Script] = {
@@ -216,30 +218,10 @@ class OmniServer:
             "/audio/speech": voice or nothing,
         }
         self._models = None if models is None else list(models)
-        self._loop = asyncio.new_event_loop()
-        self._port = 0
-        self._listening = threading.Event()
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="omni-server")
-        self._over = self._loop.create_future()
         self._released = asyncio.Event()
         self.asked: list[Asked] = []
         self.connections = 0
         self.open_connections = 0
-
-    def __enter__(self) -> OmniServer:
-        self._thread.start()
-        self._listening.wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Nobody listens here any more."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._over.set_result, None)
-            self._thread.join()
 
     @property
     def url(self) -> str:
@@ -254,22 +236,9 @@ class OmniServer:
         """The requests for one call, such as "/audio/speech"."""
         return [asked for asked in self.asked if asked.path.endswith(call)]
 
-    def now(self) -> float:
-        """The clock of `Asked.gone_at`."""
-        return self._loop.time()
-
     def release(self) -> None:
         """Go on after `Hold`, for every reply from now on."""
         self._loop.call_soon_threadsafe(self._released.set)
-
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
-        """Block until something the server saw makes `condition` true."""
-        with self._changed:
-            return self._changed.wait_for(condition, timeout_s)
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
 
     async def _serve(self) -> None:
         server = await asyncio.start_server(self._connection, "127.0.0.1", 0, ssl=self._tls)
@@ -277,11 +246,6 @@ class OmniServer:
         self._listening.set()
         await self._over
         server.close()
-
-    def _note(self, change: Callable[[], None]) -> None:
-        with self._changed:
-            change()
-            self._changed.notify_all()
 
     def _count(self, change: int) -> None:
         def counted() -> None:

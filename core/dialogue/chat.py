@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -73,7 +74,7 @@ class ChatTransport:
                 await self._say(NOT_CAUGHT, delivery)
                 return Verdict.OK
             await delivery.user_said(words)
-            question = Question(words, question.history)
+            question = replace(question, speech=words)
         instructions = self._endpoint.instructions
         request = build_request(server.profile, server.model, server.voice, instructions, question)
         if server.profile.speaks:

@@ -19,12 +19,11 @@ from core.dialogue.protocol import Message
 from core.errors import LiveTalkError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 SCHEMA = 1
 TITLE_LENGTH = 60
 TRASH = "trash"
-_TOKENS_PER_ENTRY = 4
 
 
 class Entry(msgspec.Struct, frozen=True, tag_field="kind", tag="entry", omit_defaults=True):
@@ -160,17 +159,16 @@ class History:
             lines.append(_Title(self._title))
         self._write(lines)
 
-    def messages(self, limit: int = 4000, before: int | None = None) -> list[Message]:
-        """What the model is told: the newest entries that fit into about `limit` tokens, oldest first. A reply of
-        which nothing was heard was not said; what the person spoke was, and has no text where nobody knows the words.
-        `before` leaves out that turn and what came later; turns that a filter stopped are left out."""
+    def messages(self, before: int | None = None) -> list[Message]:
+        """What a model may be told, oldest first; how much of it fits is for whoever asks the model to know. A reply
+        of which nothing was heard was not said; what the person spoke was, and has no text where nobody knows the
+        words. `before` leaves out that turn and what came later; turns that a filter stopped are left out."""
         withheld = {entry.turn for entry in self._entries.values() if entry.withheld}
-        told = [
+        return [
             Message(entry.role, entry.text, entry.turn)
             for entry in self._entries.values()
             if (entry.text or entry.spoken) and entry.turn not in withheld and (before is None or entry.turn < before)
         ]
-        return list(newest_within(told, limit))
 
     def forget(self) -> None:
         """Write nothing from now on; what was written is left to whoever asked. Any thread."""
@@ -203,23 +201,6 @@ class History:
         self._path, file = _create(folder, self._header.started)
         _append(file, self._header)
         return file
-
-
-def estimated_tokens(text: str) -> int:
-    """About how many tokens a model makes of `text` and of the frame around it."""
-    wide = sum(1 for letter in text if ord(letter) > 0x2E7F)
-    return _TOKENS_PER_ENTRY + wide + -(-(len(text) - wide) // 4)
-
-
-def newest_within(messages: Sequence[Message], limit: int) -> tuple[Message, ...]:
-    """The newest of `messages` that fit into about `limit` tokens, oldest first."""
-    kept = 0
-    for message in reversed(messages):
-        limit -= estimated_tokens(message.text)
-        if limit < 0:
-            break
-        kept += 1
-    return tuple(messages[len(messages) - kept :])
 
 
 def list_conversations(folder: Path) -> list[SavedConversation]:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "endpoints.toml"
-TOKENS_PER_SECOND = 12.5
-"""What a second of sound costs of the context, with Qwen3-Omni's own encoder."""
 
 
 class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

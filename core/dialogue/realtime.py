@@ -16,10 +16,10 @@ import httpx2
 import numpy as np
 import soxr
 
-from core.dialogue.history import newest_within
+from core.dialogue.context import fitting, room_for_history
 from core.dialogue.protocol import Message, Verdict
 from core.dialogue.realtime_events import Complaint, RealtimeDecoder, append, replay, session_update, text_item
-from core.dialogue.request import last_of, pcm_of, room_for_history
+from core.dialogue.request import last_of, pcm_of
 from core.dialogue.trouble import (
     Setback,
     failing,
@@ -129,7 +129,7 @@ class RealtimeTransport:
         try:
             if self._ahead is not None:
                 await asyncio.wait([self._ahead])
-            link = await self._link_for(server, question.history, waiting)
+            link = await self._link_for(server, question, waiting)
             verdict = await self._exchange(link, server, question, waiting, delivery)
         except BaseException as trouble:
             self._drop()
@@ -183,9 +183,9 @@ class RealtimeTransport:
             raise setback from trouble
         return link
 
-    async def _link_for(self, server: Server, history: Sequence[Message], waiting: Waiting) -> _Link:
+    async def _link_for(self, server: Server, question: Question, waiting: Waiting) -> _Link:
         """A connection whose server remembers the conversation as it was, by having been there or by being told."""
-        link = self._link
+        link, history = self._link, question.history
         if link is not None and not _agrees(link.told, history):
             self._drop()
         await waiting.for_sign(self.warm(server))
@@ -193,8 +193,8 @@ class RealtimeTransport:
         assert link is not None, "warm leaves a link or raises"
         if not link.told and history:
             room = room_for_history(server.profile, self._endpoint.instructions, "")
-            told = newest_within(history, room)
-            for event in replay(server.profile, server.voice, self._endpoint.instructions, told):
+            told = fitting(history, {}, room, halved=question.halved)
+            for event in replay(server.profile, server.voice, self._endpoint.instructions, told.messages):
                 await link.say(event)
             link.told = list(history)
         return link

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.dialogue.history import newest_within
-from core.dialogue.profile import TOKENS_PER_SECOND
+from core.dialogue.context import fitting, room_for_history
 from core.media import CAPTURE_RATE, AudioChunk
 
 if TYPE_CHECKING:
@@ -22,23 +21,24 @@ if TYPE_CHECKING:
 
 WORDS_NOT_KNOWN = "(something spoken)"
 """Stands in the history for a spoken turn whose words nobody wrote down and whose sound is gone."""
-_ROOM_TO_ANSWER = 2_000
 _TOO_LONG_S = 60.0
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the person said, what was said before it, and the sound of earlier turns by number, as far as it is kept."""
+    """What the person said, what was said before it, and the sound of earlier turns by number, as far as it is kept.
+    `halved` when all that should fit of what was said before proved too much."""
 
     speech: AudioChunk | str
     history: tuple[Message, ...] = ()
     kept: Mapping[int, AudioChunk] = field(default_factory=dict[int, AudioChunk])
+    halved: bool = False
 
     def shorter(self) -> Question:
         """The newer half of what was said before, and the last minute of the turn itself: what is asked when all of it
         was too long."""
         speech = self.speech if isinstance(self.speech, str) else last_of(self.speech, _TOO_LONG_S)
-        return replace(self, speech=speech, history=self.history[(len(self.history) + 1) // 2 :], kept={})
+        return replace(self, speech=speech, kept={}, halved=True)
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,12 @@ def build_request(profile: EndpointProfile, model: str, voice: str, instructions
     """The newest turn as sound or text, what was said before it as text, or as sound where nobody knows the words."""
     instructions = f"{instructions}\n{profile.manner}".strip()
     speech = _fitting(profile, question.speech)
-    history = newest_within(question.history, room_for_history(profile, instructions, speech))
     kept = question.kept if profile.earlier_sound and profile.hears(model) else {}
-    messages = [_earlier(profile, message, kept) for message in history if message.text or message.role == "user"]
+    room = room_for_history(profile, instructions, speech if isinstance(speech, str) else seconds_of(speech))
+    sounds = {number: seconds_of(sound) for number, sound in kept.items()}
+    told = fitting(question.history, sounds, room, halved=question.halved)
+    kept = {number: kept[number] for number in told.as_sound}
+    messages = [_earlier(profile, message, kept) for message in told.messages if message.text or message.role == "user"]
     messages.append({"role": "user", "content": _newest(profile, speech)})
     if instructions:
         messages = _instructed(profile, instructions, messages)
@@ -64,12 +67,6 @@ def build_request(profile: EndpointProfile, model: str, voice: str, instructions
     if profile.sound_in == "top_level" and not isinstance(speech, str):
         extras["audios"] = ["data:audio/wav;base64," + _encoded(speech)]
     return Request(model, messages, extras)
-
-
-def room_for_history(profile: EndpointProfile, instructions: str, speech: AudioChunk | str) -> int:
-    """Tokens that are left for what was said before."""
-    newest = len(speech) // 3 if isinstance(speech, str) else seconds_of(speech) * TOKENS_PER_SECOND
-    return max(0, profile.context_tokens - _ROOM_TO_ANSWER - len(instructions) // 3 - round(newest))
 
 
 def seconds_of(speech: AudioChunk) -> float:

@@ -203,14 +203,15 @@ def test_a_full_disk_is_told_as_such_and_the_words_stay_in_memory() -> None:
     assert refused.value.advice == "It goes on, and stays until LiveTalk closes."
 
 
-def test_messages_are_the_newest_that_fit_oldest_first() -> None:
+def test_messages_are_the_whole_conversation_oldest_first() -> None:
     history = History("amara", STARTED, None)
     for turn in range(1, 101):
         history.put(user(turn, f"question number {turn}"))
         history.put(avatar(turn, f"answer number {turn}"))
-    texts = [message.text for message in history.messages(limit=40)]
-    assert texts == ["question number 99", "answer number 99", "question number 100", "answer number 100"]
-    assert len(history.messages(limit=10**6)) == 200
+    texts = [message.text for message in history.messages()]
+    assert len(texts) == 200
+    assert texts[:2] == ["question number 1", "answer number 1"]
+    assert texts[-2:] == ["question number 100", "answer number 100"]
 
 
 def test_a_reply_of_which_nothing_was_heard_is_not_told_to_the_model() -> None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.dialogue import probe
+from core.dialogue.context import room_for_history
 from core.dialogue.endpoint import Endpoint, describe
 from core.dialogue.identify import ONE_WORD
 from core.dialogue.profile import FILE, known_profiles, without_refused
 from core.dialogue.protocol import Verdict
-from core.dialogue.request import Question, build_request, last_of, room_for_history
+from core.dialogue.request import Question, build_request, last_of
 from core.dialogue.verdicts import Verdicts, verdicts_path
 from core.errors import Problem, SettingsError
 from core.media import AudioChunk
@@ -278,7 +279,7 @@ def test_a_turn_is_cut_to_what_the_server_takes_and_keeps_its_end() -> None:
 
 def test_a_long_turn_leaves_less_room_for_what_was_said_before() -> None:
     profile = known_profiles()["vllm_omni"]
-    typed, said = room_for_history(profile, "", "Hi."), room_for_history(profile, "", spoken(100))
+    typed, said = room_for_history(profile, "", "Hi."), room_for_history(profile, "", 100.0)
     assert typed - said == pytest.approx(1250, abs=5)
 
 

@@ -6,14 +6,14 @@ import sys
 import tomllib
 from pathlib import Path
 
-from core.training import run, video
+from core.training import motion, run, video
 
 
 def main(arguments: list[str]) -> None:
     """Hand over to the recipe's own command."""
     recipe = next((Path(argument) for argument in arguments if argument.endswith(".toml")), None)
-    of_video = recipe is not None and tomllib.loads(recipe.read_text("utf-8")).get("model") == "livetalk"
-    (video if of_video else run).main(arguments)
+    whose = tomllib.loads(recipe.read_text("utf-8")).get("model") if recipe is not None else None
+    {"livetalk": video, "portrait": motion}.get(whose or "", run).main(arguments)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,16 @@ class Corpus:
     def save(self, path: Path) -> None:
         np.savez(path, **{name: tensor.numpy() for name, tensor in vars(self).items()})
 
+    def parted(self, share: float) -> tuple[Corpus, Corpus]:
+        """All streams but the last ones, and that share of them; music is for both."""
+        first = len(self.curves) - max(1, round(share * len(self.curves)))
+
+        def part(streams: slice) -> Corpus:
+            own = {name: tensor[streams] for name, tensor in vars(self).items() if name != "music"}
+            return Corpus(**own, music=self.music)
+
+        return part(slice(None, first)), part(slice(first, None))
+
     @staticmethod
     def load(path: Path) -> Corpus:
         stored = np.load(path)

@@ -24,6 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from core.offline import read_sound
+from core.performer.diffusion.schedule import shifted_sigmas
 from core.performer.diffusion.transformer import Transformer
 from core.performer.livetalk.checkpoint import load_transformer, prepared
 from core.performer.livetalk.files import Found, look
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from core.media import Samples
     from core.performer.diffusion.sizes import Sizes
 
-STEPS, KEPT, GUIDANCE = 48, 4, 4.5
+STEPS, SHIFT, KEPT, GUIDANCE = 48, 5.0, 4, 4.5
 """Of the teacher: 48 steps hold the four noise levels of the student's sampler, which the usual 50 do not; the paper's
 guidance."""
 _NOISE = 3_000_000
@@ -128,7 +129,8 @@ def tensors_of(condition: Condition, encoders: Encoders, frames: int, seed: int)
     drawn = torch.randn((1, frames, *reference.shape[1:]), generator=noise).to(device)
     half = torch.autocast(device.type, torch.bfloat16) if device.type != "cpu" else nullcontext()
     with half:
-        states = trajectory(encoders.teacher, scene, drawn, steps=STEPS, keep=KEPT, guidance=GUIDANCE)
+        sigmas = shifted_sigmas(STEPS, SHIFT)
+        states = trajectory(encoders.teacher, scene, drawn, sigmas=sigmas, keep=KEPT, guidance=GUIDANCE)
     return {**tensors, "states": states[0]}
 
 

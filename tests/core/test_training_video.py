@@ -189,7 +189,7 @@ class TestTrajectory:
     def kept(self, guidance: float, teacher: Transformer) -> Tensor:
         told = scene(blocks=2)
         noise = torch.randn(1, 2 * FRAMES, 4, 2, 2, generator=torch.Generator().manual_seed(0))
-        return trajectory(teacher, told, noise, steps=8, keep=4, guidance=guidance)
+        return trajectory(teacher, told, noise, sigmas=shifted_sigmas(8, 5.0), keep=4, guidance=guidance)
 
     def test_states_go_from_noise_to_the_end_and_hold_the_given_frame(self) -> None:
         states = self.kept(4.5, network(3))
@@ -216,8 +216,9 @@ class TestTrajectory:
         assert shifted_sigmas(48, 5.0)[::12] == pytest.approx(RELEASED.sigmas)
 
     def test_steps_that_do_not_divide_are_refused(self) -> None:
+        sigmas = shifted_sigmas(50, 5.0)
         with pytest.raises(ValueError, match="50 steps"):
-            trajectory(network(3), scene(blocks=2), torch.zeros(1), steps=50, keep=4, guidance=4.5)
+            trajectory(network(3), scene(blocks=2), torch.zeros(1), sigmas=sigmas, keep=4, guidance=4.5)
 
 
 class TestClips:

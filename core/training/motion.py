@@ -1,0 +1,157 @@
+"""The recipe of the embedded avatar: a teacher, the converged start from its trajectories, on-policy distillation.
+
+    python -m core.training core/training/recipes/portrait-teacher.toml --out runs/portrait-teacher
+    python -m core.training core/training/recipes/portrait-ode.toml --out runs/portrait-ode
+    python -m core.training core/training/recipes/portrait-dmd.toml --out runs/portrait-dmd
+
+It is the large recipe at a size that one CPU core bears: the same equations, the same roll-out, the same turns, a batch
+at once instead of a clip. Ears, styles and codec are those of the weights that the teacher begins with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import torch
+from safetensors.torch import load_file, save_file
+
+from core.performer.portrait.motion import MotionModel, MotionSpec
+from core.performer.portrait.weights import load_weights, save_weights
+from core.training.crew import Crew
+from core.training.data import DataRecipe, StreamMaker
+from core.training.dataset import Corpus
+from core.training.distil import DistilRecipe
+from core.training.loop import LoopRecipe  # noqa: TC001 - msgspec reads it
+from core.training.motion_scenes import ConditionRecipe, Paths, Scenes, TrajectoryRecipe, save_trajectories
+from core.training.motion_turns import MotionTurns
+from core.training.motion_watch import MotionWatch
+from core.training.play import Play, Player, PlayerRecipe, PlayRecipe
+from core.training.rig import Rig
+from core.training.teacher import TeacherRecipe, train_teacher
+
+TEACHER = "teacher.safetensors"
+
+
+class MotionRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that a stage depends on. Folders are relative to the recipe."""
+
+    stage: Literal["teacher", "ode", "dmd"]
+    seed: int
+    model: Literal["portrait"] = "portrait"
+    begin: str = ""
+    """The teacher stage: weights to begin with. Distillation: the student that the converged start left."""
+    teacher: str = ""
+    """The folder that the teacher stage left; for the two others."""
+    batch: int = 32
+    data: DataRecipe | None = None
+    loop: LoopRecipe | None = None
+    """How the teacher learns."""
+    teaching: TeacherRecipe = msgspec.field(default_factory=TeacherRecipe)
+    conditions: ConditionRecipe = msgspec.field(default_factory=ConditionRecipe)
+    trajectories: TrajectoryRecipe = msgspec.field(default_factory=TrajectoryRecipe)
+    distil: DistilRecipe = msgspec.field(default_factory=DistilRecipe)
+    learning: PlayerRecipe | None = None
+    critic_learning: PlayerRecipe | None = None
+    play: PlayRecipe | None = None
+
+    @staticmethod
+    def load(path: Path) -> MotionRecipe:
+        """Raises msgspec.ValidationError, which names the key, for a recipe that is not one."""
+        return msgspec.toml.decode(path.read_bytes(), type=MotionRecipe)
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m core.training", description="Distil the embedded avatar.")
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--out", type=Path, help="where checkpoints, curves and weights go (runs/NAME)")
+    parser.add_argument("--install", type=Path, help="where the student's weights go (assets/models/portrait)")
+    given = parser.parse_args(arguments)
+    out = given.out or Path("runs") / given.recipe.stem
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copy(given.recipe, out / "recipe.toml")
+    recipe, beside = MotionRecipe.load(given.recipe), given.recipe.parent
+    torch.set_num_threads(1)  # at these sizes a second thread mostly waits for the first
+    if recipe.stage == "teacher":
+        teach(recipe, (beside / recipe.begin).resolve(), out)
+        return
+    begin = (beside / recipe.begin).resolve() if recipe.stage == "dmd" else None
+    distil(recipe, (beside / recipe.teacher).resolve(), begin, out)
+    if given.install:
+        for file in ("model.safetensors", "spec.json"):
+            shutil.copy(out / file, given.install / file)
+        print(f"weights in {given.install}")
+
+
+def teach(recipe: MotionRecipe, begin: Path, out: Path) -> None:
+    """The teacher stage: in `out` the streams, a copy of the weights it began with, and the teacher.
+
+    Raises:
+        ValueError: the recipe does not say from what or how to learn.
+    """
+    if recipe.data is None or recipe.loop is None:
+        raise ValueError("a teacher needs [data] and [loop]")
+    kept = out / "begin"
+    if not kept.exists():
+        partial = kept.with_suffix(".partial")
+        shutil.copytree(begin, partial, dirs_exist_ok=True)
+        partial.replace(kept)
+    model, spec = load_weights(kept)
+    corpus = streams(recipe.data, model, spec, out / "streams.npz")
+    learned, _ = corpus.parted(recipe.conditions.held_out)
+    torch.manual_seed(recipe.seed)
+    teacher = train_teacher(model, spec, learned, recipe.loop, recipe.teaching, out, recipe.seed)
+    save_file(teacher.state_dict(), out / TEACHER)
+
+
+def streams(recipe: DataRecipe, model: MotionModel, spec: MotionSpec, path: Path) -> Corpus:
+    """The corpus at `path`, made when it is not there."""
+    if not path.exists():
+        partial = path.with_suffix(".partial.npz")
+        maker = StreamMaker(recipe, Rig.of(model.codec), spec.hearing)
+        Corpus.of(maker.streams(), maker.music()).save(partial)
+        partial.replace(path)
+    return Corpus.load(path)
+
+
+def distil(recipe: MotionRecipe, teacher_folder: Path, begin: Path | None, out: Path) -> None:
+    """The converged start (`begin` is None: the student begins as its teacher), or distillation of the student in
+    `begin`. The weights of its moving average lie in `out`, those of the best checkpoint in `out/best`.
+
+    Raises:
+        FileNotFoundError: the stage before has not run.
+        ValueError: the recipe does not say how to learn.
+    """
+    if recipe.learning is None or recipe.play is None:
+        raise ValueError("a student needs [learning] and [play]")
+    model, spec = load_weights(teacher_folder / "begin")
+    corpus = Corpus.load(teacher_folder / "streams.npz")
+    learned, kept = corpus.parted(recipe.conditions.held_out)
+    teacher = MotionModel(spec.sizes).transformer
+    teacher.load_state_dict(load_file(teacher_folder / TEACHER))
+    torch.manual_seed(recipe.seed)
+    student = load_weights(begin)[0].transformer if begin else MotionModel(spec.sizes).transformer
+    if begin is None:
+        student.load_state_dict(teacher.state_dict())
+    crew = Crew()
+    players = {"student": Player(student.requires_grad_(True), recipe.learning, crew)}
+    networks = {"student": student, "teacher": teacher.requires_grad_(False)}
+    scenes = Scenes(model, spec, learned, recipe.conditions, recipe.batch, recipe.seed)
+    paths = None
+    if begin is None:
+        paths = Paths(save_trajectories(teacher, scenes, spec, recipe.trajectories, out / "trajectories"))
+    else:
+        if recipe.critic_learning is None:
+            raise ValueError("distillation needs [critic_learning]")
+        networks["critic"] = MotionModel(spec.sizes).transformer.requires_grad_(True)
+        networks["critic"].load_state_dict(teacher.state_dict())
+        players["critic"] = Player(networks["critic"], recipe.critic_learning, crew)
+    turns = MotionTurns(networks, scenes, paths, spec, recipe.distil, recipe.seed)
+    figures = Scenes(model, spec, kept, ConditionRecipe(), recipe.conditions.judged, recipe.seed)
+    watch = MotionWatch(turns, players["student"], model, spec, figures, out)
+    Play(players, turns, recipe.play, out, crew, watch).run()
+    model.transformer.load_state_dict(players["student"].whole_average())
+    save_weights(model, spec, out)

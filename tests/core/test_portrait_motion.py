@@ -251,6 +251,39 @@ def test_missing_and_damaged_weights_are_told_apart_and_say_how_to_mend_them(tmp
     assert "git checkout assets/models/portrait" in damaged.value.advice
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"[1, 2]",
+        b"null",
+        b'"motion"',
+        b"3",
+        b"{}",
+        b'{"motion": 1, "sha256": "0"}',
+        b'{"sha256": "0"}',
+        b'{"motion": {"fps": "many"}, "sha256": "0"}',
+        b"\xff\xfe",
+        b"",
+    ],
+)
+def test_a_description_that_is_none_is_damage_whatever_it_is(tmp_path: Path, written: bytes) -> None:
+    save_weights(MotionModel(SMALL), MotionSpec(SMALL), tmp_path)
+    (tmp_path / SPEC).write_bytes(written)
+    with pytest.raises(PerformerError) as damaged:
+        load_weights(tmp_path)
+    assert damaged.value.problem is Problem.MODEL_DAMAGED
+
+
+def test_a_description_of_other_sizes_than_its_weights_have_is_damage(tmp_path: Path) -> None:
+    save_weights(MotionModel(SMALL), MotionSpec(SMALL), tmp_path)
+    described = json.loads((tmp_path / SPEC).read_text())
+    described["motion"]["sizes"]["codec_hidden"] += 1
+    (tmp_path / SPEC).write_text(json.dumps(described))
+    with pytest.raises(PerformerError) as damaged:
+        load_weights(tmp_path)
+    assert "other sizes" in damaged.value.detail
+
+
 def test_the_shipped_spec_names_the_shipped_weights() -> None:
     described = json.loads((SHIPPED / SPEC).read_text())
     assert described["motion"]["fps"] == 25

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 import torch
@@ -35,22 +36,38 @@ def load_weights(folder: Path) -> tuple[MotionModel, MotionSpec]:
     """The model, in float32 and ready to run.
 
     Raises:
-        PerformerError: a file is missing, or is not the one that the spec knows; the advice has the command.
+        PerformerError: a file is missing or cannot be read, or is not the one that the spec knows; the advice has the
+            command.
     """
     try:
-        described: dict[str, Any] = json.loads((folder / SPEC).read_text())
+        described = msgspec.convert(json.loads((folder / SPEC).read_text("utf-8")), _Described)
         stored = (folder / WEIGHTS).read_bytes()
     except FileNotFoundError as missing:
         raise _missing(missing) from missing
-    except ValueError as broken:
+    except (OSError, ValueError, msgspec.ValidationError) as broken:
         raise _damaged(f"{folder / SPEC}: {broken}") from broken
     seen = hashlib.sha256(stored).hexdigest()
-    if seen != described.get("sha256"):
-        raise _damaged(f"{folder / WEIGHTS} has sha256 {seen}, the spec says {described.get('sha256')}")
-    spec = msgspec.convert(described["motion"], MotionSpec)
+    if seen != described.sha256:
+        raise _damaged(f"{folder / WEIGHTS} has sha256 {seen}, the spec says {described.sha256}")
+    return _filled(described.motion, stored, folder), described.motion
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What stands in the spec beside the weights."""
+
+    motion: MotionSpec
+    sha256: str
+
+
+def _filled(spec: MotionSpec, stored: bytes, folder: Path) -> MotionModel:
+    weights = {name: tensor.to(torch.float32) for name, tensor in load(stored).items()}
     model = MotionModel(spec.sizes)
-    model.load_state_dict({name: tensor.to(torch.float32) for name, tensor in load(stored).items()})
-    return model.requires_grad_(False).eval(), spec
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    if wanted != {name: tensor.shape for name, tensor in weights.items()}:
+        raise _damaged(f"{folder / SPEC} has other sizes than {WEIGHTS}")
+    model.load_state_dict(weights)
+    return model.requires_grad_(False).eval()
 
 
 def _missing(error: FileNotFoundError) -> PerformerError:

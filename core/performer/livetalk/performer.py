@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from core.performer.livetalk.frames import to_pixels
-from core.performer.livetalk.picture import framed, refuse_too_small
+from core.performer.livetalk.picture import framed, overhangs, refuse_too_small
 from core.performer.livetalk.pipeline import Imagined, Pipeline, in_words
 from core.performer.livetalk.prompts import SCENE, prompt_for
 from core.performer.protocol import UNSAID, LatentBlock, Said
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.media import Pixels, SpeechBlock
     from core.performer.device import Device
     from core.performer.livetalk.model import LiveTalkModel
+    from core.performer.livetalk.whereabouts import FacePlaces
     from core.performer.protocol import Frames, Identity
 
 
@@ -39,13 +40,14 @@ class LiveTalkPerformer:
     Args:
         model: the weights, on `device`.
         style: the manner that the prompt names; how much the head moves is the model's own choice.
+        faces: says where the face is in pictures of another shape than the frame's; without it their middle is shown.
 
     Raises:
         PerformerUnfit: the device has no room for it.
     """
 
-    def __init__(self, model: LiveTalkModel, device: Device, style: str = "") -> None:
-        self._model, self._device = model, device
+    def __init__(self, model: LiveTalkModel, device: Device, style: str = "", faces: FacePlaces | None = None) -> None:
+        self._model, self._device, self._faces = model, device, faces
         self.spec = model.spec.performer_spec(model.preset)
         self._on_stage: LiveTalkIdentity | None = None
         self.direct(style, 0.5)
@@ -54,17 +56,21 @@ class LiveTalkPerformer:
 
     @torch.inference_mode()
     def prepare(self, image: Pixels, said: Said = UNSAID) -> LiveTalkIdentity:
-        """The middle of the picture, and its latent. Where the face is makes no difference: `said` is not needed.
+        """The picture as far as it is seen, and its latent. Of a picture that is not square it is the part with the
+        face: the largest, or the one that is `said`. A picture without a face, such as a drawing, serves too.
 
         Raises:
             PerformerError: the picture is too small.
             PerformerUnfit: the device has no room to look at it.
         """
         refuse_too_small(image)
-        pixels = framed(image, self.spec.height, self.spec.width)
+        place = None
+        if self._faces is not None and overhangs(image, self.spec.height, self.spec.width):
+            place = self._faces.middle(image, said)
+        pixels = framed(image, self.spec.height, self.spec.width, place)
         with in_words(self._model.preset):
             latent = self._model.vae.encode(pixels[None].to(self._device.torch_device))[0].cpu().numpy()
-        key = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
+        key = hashlib.sha256(f"{image.shape} {place}".encode() + image.tobytes()).hexdigest()
         return LiveTalkIdentity(key, to_pixels(pixels[None, :, None]).numpy()[0], latent)
 
     def direct(self, style: str, motion_amount: float) -> None:

@@ -63,6 +63,16 @@ def _conversation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", metavar="NAME", help="the endpoint's model")
     command.add_argument("--performer", metavar="NAME", help="what draws the picture (portrait, livetalk)")
     _weights_option(command)
+    _preset_option(command)
+
+
+def _preset_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="livetalk: the best picture (quality), a small decoder (fast), weights in 8 bits too (fastest), the least "
+        "memory (low); auto takes the best that the GPU has room for",
+    )
 
 
 def _weights_option(command: argparse.ArgumentParser) -> None:
@@ -80,6 +90,7 @@ def _render_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="FILE.mp4", type=Path, required=True)
     command.add_argument("--performer", metavar="NAME", default="portrait", help="portrait or livetalk")
     _weights_option(command)
+    _preset_option(command)
     command.add_argument("--seed", metavar="N", type=int, default=0, help="the same seed gives the same film")
     _json_option(command)
     command.set_defaults(run=_render)

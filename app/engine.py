@@ -36,6 +36,10 @@ class Statistics(Protocol):
     def dropped(self) -> int: ...
     @property
     def underruns(self) -> int: ...
+    @property
+    def drawn_by(self) -> str:
+        """Which way of running its performer draws the picture; empty where there is only one."""
+        ...
 
 
 class Caption(Protocol):

@@ -48,6 +48,8 @@ class Overlay(Float):
         self.fps = _Figure(self.tr("frames a second"))
         self.late = _Figure(self.tr("late of {shown}").format(shown="0"))
         self.dropped = _Figure(self.tr("dropped"))
+        self.drawn_by = _label(12, glass().text2)
+        self.drawn_by.hide()
         self.response = _label(14, glass().text)
         self.stages = StageBar(self)
         self._legend = QGridLayout()
@@ -70,15 +72,15 @@ class Overlay(Float):
             self.late.show_figure(f"{now.late}")
             self.late.caption.setText(self.tr("late of {shown}").format(shown=f"{now.shown:,}"))
             self.dropped.show_figure(f"{now.dropped}")
+            self._show_drawn_by(now.drawn_by)
         last = self._measured[-1] if self._measured else None
         if last is not self._drawn and last is not None:
             self._drawn = last
             self._show_turn(last)
             self._plot.show_turns(list(self._measured))
             self.resized.emit()
-        self.setAccessibleDescription(
-            ", ".join(f"{part.figure.text()} {part.caption.text()}" for part in (self.fps, self.late, self.dropped))
-        )
+        figures = [f"{part.figure.text()} {part.caption.text()}" for part in (self.fps, self.late, self.dropped)]
+        self.setAccessibleDescription(", ".join(filter(None, (*figures, self.drawn_by.text()))))
 
     def showEvent(self, event: QShowEvent) -> None:
         self.refresh()
@@ -104,6 +106,13 @@ class Overlay(Float):
             if self._column.sizeHint().height() <= room:
                 break
         self.resize(width, self._column.sizeHint().height())
+
+    def _show_drawn_by(self, variant: str) -> None:
+        words = self.tr("Drawn by the preset {}").format(variant) if variant else ""
+        if words != self.drawn_by.text():
+            self.drawn_by.setText(words)
+            self.drawn_by.setVisible(bool(words))
+            self.resized.emit()
 
     def _show_turn(self, turn: TurnMeasured) -> None:
         words = self.tr("{seconds} s to moving lips").format(seconds=f"{turn.response_s:.2f}")
@@ -145,6 +154,7 @@ class Overlay(Float):
         self._column.setContentsMargins(18, 14, 18, 14)
         self._column.setSpacing(0)
         self._column.addLayout(figures)
+        self._column.addWidget(self.drawn_by)
         self._column.addWidget(self._turn_part)
         self._column.addWidget(self._plot_part)
         self._column.addStretch(1)

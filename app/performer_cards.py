@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from app.settings_services import Download, PerformerCard, Requirement
+from app.settings_services import Download, PerformerCard, PresetChoice, Requirement
 from app.setup import livetalk
 from app.setup.pace import gigabytes
 from core.performer.livetalk.files import find, own_folder
-from core.performer.livetalk.spec import PRESETS
-from core.performer.preflight import best_preset, drawable, look_at, needs
+from core.performer.livetalk.spec import PRESETS, SMALL_DECODER, SMALL_DECODER_WORDS
+from core.performer.preflight import best_preset, drawable, holds, look_at, needs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from core.performer.livetalk.files import Found
+    from core.performer.livetalk.spec import Preset
     from core.performer.preflight import Computer
 
 
@@ -44,7 +47,7 @@ def livetalk_card(computer: Computer, found: Found) -> PerformerCard:
     gives = tr("Performers", "The whole picture is imagined anew: head, gaze and expression move with what is said.")
     best = best_preset(computer, presets)
     if fits and best is not None:
-        gives += " " + tr("Performers", "This computer can do it with the preset “{}”.").format(best.name)
+        gives += " " + tr("Performers", "This computer can do it with the preset “{}”.").format(_name(best))
     return PerformerCard(
         "livetalk",
         tr("Performers", "LiveTalk 1.3B"),
@@ -54,7 +57,47 @@ def livetalk_card(computer: Computer, found: Found) -> PerformerCard:
         needs="" if fits else _advice([need.advice for need in lacking if need.advice], complete=complete),
         licence=tr("Performers", "Licence of the weights: {}").format(livetalk.LICENCE),
         download=_download(left) if fits and not complete else None,
+        presets=tuple(_presets(computer, presets, best)) if fits and best is not None else (),
+        motion=tr("Performers", "LiveTalk 1.3B decides by itself how much the head moves; its manner can be chosen."),
+        manners=1,
     )
+
+
+def _presets(computer: Computer, drawable: Sequence[Preset], best: Preset) -> Iterator[PresetChoice]:
+    """The automatic choice, then every preset: those included that cannot be had here, with the reason."""
+    tr = QCoreApplication.translate
+    words = tr("Performers", "The best one that the GPU has room for. On this computer: {}.")
+    yield PresetChoice("auto", tr("Performers", "Automatic"), words.format(_name(best)))
+    for preset in PRESETS:
+        name = tr("Performers", "{name} · {memory} GB").format(name=_name(preset), memory=preset.memory_mb // 1000)
+        words, possible = _words(preset), True
+        if preset not in drawable:
+            words, possible = tr("Performers", "{} is not here. It comes with the files.").format(SMALL_DECODER), False
+        elif not holds(computer, preset):
+            words, possible = tr("Performers", "Needs more memory than this GPU has."), False
+        yield PresetChoice(preset.name, name, words, possible)
+
+
+def _name(preset: Preset) -> str:
+    tr = QCoreApplication.translate
+    return {
+        "quality": tr("Performers", "Quality"),
+        "fast": tr("Performers", "Fast"),
+        "fastest": tr("Performers", "Fastest"),
+        "low": tr("Performers", "Low memory"),
+    }[preset.name]
+
+
+def _words(preset: Preset) -> str:
+    """What it is made of, in the order in which one gives way to the next."""
+    tr = QCoreApplication.translate
+    if preset.decoder != "small":
+        return tr("Performers", "The best picture: the model's own decoder, and all numbers in 16 bits.")
+    if preset.linears == "half":
+        return f"{SMALL_DECODER}: {SMALL_DECODER_WORDS}"
+    if preset.cache == "half":
+        return tr("Performers", "{}, and weights in 8 bits: faster still.").format(SMALL_DECODER)
+    return tr("Performers", "{}; weights and what it remembers in 8 bits: for small GPUs.").format(SMALL_DECODER)
 
 
 def _files(found: Found, *, complete: bool) -> Requirement:

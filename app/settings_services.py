@@ -52,9 +52,24 @@ class Download:
 
 
 @dataclass(frozen=True)
+class PresetChoice:
+    """A way to run a performer. `key` is the value of `AvatarSettings.preset`; one that is not `possible` says in
+    `words` why."""
+
+    key: str
+    name: str
+    words: str
+    possible: bool = True
+
+
+@dataclass(frozen=True)
 class PerformerCard:
     """A way to draw the avatar. `key` is the value of `AvatarSettings.performer`; `needs` is the longer answer to
-    "What do I need?", empty when this computer can do it; `download` is there where only files are missing."""
+    "What do I need?", empty when this computer can do it; `download` is there where only files are missing.
+
+    `presets` are the ways to run it, where there are several; `motion` says why the amount of motion does nothing,
+    where it does not; `manners` is how many words of a manner it follows.
+    """
 
     key: str
     name: str
@@ -64,6 +79,9 @@ class PerformerCard:
     needs: str = ""
     licence: str = ""
     download: Download | None = None
+    presets: Sequence[PresetChoice] = ()
+    motion: str = ""
+    manners: int = 2
 
 
 @dataclass(frozen=True)

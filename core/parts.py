@@ -126,7 +126,7 @@ def make_performer(avatar: AvatarSettings) -> Performer:
     if avatar.performer == "livetalk":
         from core.performer.livetalk.opening import open_performer
 
-        return open_performer(avatar.weights, avatar.style)
+        return open_performer(avatar.weights, avatar.style, avatar.preset)
     from core.performer.portrait.performer import PortraitPerformer
 
     return PortraitPerformer(
@@ -138,8 +138,8 @@ def make_performer(avatar: AvatarSettings) -> Performer:
 
 
 def make_lesser(avatar: AvatarSettings, spec: PerformerSpec | None) -> Performer:
-    """One that needs less than the performer of `spec`: a smaller preset of the same, else the portrait; at once the
-    portrait where none could be loaded.
+    """One that needs less than the performer of `spec`, or than the preset that was asked for where none could be
+    loaded (None): a smaller preset of the same, else the portrait.
 
     Raises:
         PerformerError: the portrait cannot be loaded either, or it was the portrait that failed.
@@ -149,12 +149,13 @@ def make_lesser(avatar: AvatarSettings, spec: PerformerSpec | None) -> Performer
             Problem.PICTURE_RESTARTED, "The picture stopped and does not come back.", "Start the conversation anew."
         )
     portrait_instead = msgspec.structs.replace(avatar, performer="portrait")
-    if spec is None:
+    if avatar.performer != "livetalk" or (spec is None and avatar.preset == "auto"):
         return make_performer(portrait_instead)
-    from core.performer.livetalk.opening import open_performer
+    from core.performer.livetalk.opening import open_performer, preset_called
 
     try:
-        return open_performer(avatar.weights, avatar.style, below_mb=spec.memory_mb)
+        too_much_mb = spec.memory_mb if spec is not None else preset_called(avatar.preset).memory_mb
+        return open_performer(avatar.weights, avatar.style, below_mb=too_much_mb)
     except PerformerError as error:
         log.warning("no smaller preset: %s %s", error, error.detail)
         return make_performer(portrait_instead)

@@ -14,7 +14,7 @@ from core.audio.sound import SoundLoop
 from core.camera import Camera
 from core.casting import Casting
 from core.clock import SampleClock
-from core.commands import Appear, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
+from core.commands import Appear, GoOn, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
 from core.conversation import Conversation
 from core.dialogue.history import History
 from core.errors import LiveTalkError
@@ -212,6 +212,7 @@ class Session:
             counts.dropped,
             self.sound.counts.underruns,
             self.sound.half_duplex,
+            self.renderer.variant,
         )
 
     def caption(self) -> Caption | None:
@@ -251,6 +252,10 @@ class Session:
 
     def retry(self) -> None:
         self.conversation.tell(Retry())
+
+    def go_on(self) -> None:
+        """Ask for the rest of an answer that stopped before its end."""
+        self.conversation.tell(GoOn())
 
     def answer_here(self) -> None:
         self.conversation.tell(Retry(here=True))

@@ -11,7 +11,7 @@ import os
 import tempfile
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import msgspec
 import platformdirs
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 Unit = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Preset = Literal["auto", "quality", "fast", "fastest", "low"]
+"""How a performer that imagines the whole picture is run; "auto" is the best that the GPU has room for."""
+PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 
 class _Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -75,12 +78,14 @@ class DialogueSettings(_Node, frozen=True):
 
 class AvatarSettings(_Node, frozen=True):
     """`portrait` is a shipped name ("amara") or an absolute path; `recent` are pictures used before, newest first.
-    `weights` is a folder that the performer's files lie in; empty, they are where LiveTalk keeps its models."""
+    `weights` is a folder that the performer's files lie in; empty, they are where LiveTalk keeps its models. `preset`
+    and `motion_amount` are each for the performers that have such a choice."""
 
     portrait: str = "amara"
     recent: tuple[str, ...] = ()
     performer: str = "portrait"
     weights: str = ""
+    preset: Preset = "auto"
     motion_amount: Unit = 0.5
     style: str = ""
 
@@ -260,8 +265,9 @@ def live_only(old: Settings, new: Settings) -> bool:
     quiet = msgspec.structs.replace(
         new.audio, volume=old.audio.volume, muted=old.audio.muted, microphone_on=old.audio.microphone_on
     )
-    same_weights = new.avatar.weights == old.avatar.weights or new.avatar.performer == "portrait"
-    same_picture = new.avatar.performer == old.avatar.performer and same_weights
+    files = [(tree.avatar.weights, tree.avatar.preset) for tree in (old, new)]
+    same_model = files[0] == files[1] or new.avatar.performer == "portrait"
+    same_picture = new.avatar.performer == old.avatar.performer and same_model
     return quiet == old.audio and new.dialogue == old.dialogue and same_picture
 
 

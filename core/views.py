@@ -35,6 +35,8 @@ class Statistics:
     dropped: int
     underruns: int
     half_duplex: bool
+    drawn_by: str = ""
+    """Which way of running its performer draws the picture, where there are several."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from app.commands.choices import chosen_settings, endpoint_key
+from app.commands.drawn_by import about_picture
 from app.commands.films import refuse_unwritable
 from app.commands.talk import Talk
 from app.commands.terminal import table
@@ -86,6 +87,8 @@ def converse(
     with Session(settings, events.put, parts, private=True, greet=False) as session:
         talk = Talk(session, sound, events, terminal.say, time.perf_counter)
         talk.begin()
+        for line in about_picture(session.renderer.performer.result(0).spec, settings.avatar):
+            terminal.say(line)
         talk.record(out)
         reports = [talk.turn(said) for said in turns]
         return reports, talk.finish_recording()

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from app.commands.choices import with_options
+from app.commands.drawn_by import about_picture
 from app.commands.films import refuse_unwritable
 from core.offline import read_sound, render
 from core.parts import make_performer, portrait, portrait_name
@@ -25,6 +26,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     picture = portrait(avatar.portrait)
     terminal.say(f"Looking at {portrait_name(avatar.portrait)} …")
     performer = make_performer(avatar)
+    for line in about_picture(performer.spec, avatar):
+        terminal.say(line)
     identity = performer.prepare(picture)
     samples = read_sound(options.audio, performer.spec.sample_rate)
     report = render(
@@ -42,5 +45,5 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         f"{report.peak_rss_mb:.0f} MB"
     )
     terminal.say(f"Saved {options.out}")
-    terminal.finish({**asdict(report), "out": str(options.out)})
+    terminal.finish({**asdict(report), "variant": performer.spec.variant, "out": str(options.out)})
     return 0

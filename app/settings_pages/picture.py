@@ -9,10 +9,11 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from app.background import run_in_background
 from app.card import Card, label
-from app.form import Outcome, Settling, State, TickBox, button, field
+from app.form import Outcome, Settling, State, TickBox, button, field, hint
 from app.icons import icon
 from app.settings_pages.fetch_panel import FetchPanel
 from app.settings_pages.page import Form, Page
+from app.settings_pages.preset_panel import PresetPanel
 from app.theme import px
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MOTION_SETTLE_MS = 250
 """The slider rests this long before the portrait takes its value over."""
 MOST_STYLES = 2
+"""Words of a manner that any performer follows."""
 
 
 class PicturePage(Page):
@@ -34,6 +36,7 @@ class PicturePage(Page):
         super().__init__(form)
         self.head(self.tr("Picture"), self.tr("How the avatar is drawn. You can change it while you talk."))
         self.cards: dict[str, PerformerChoice] = {}
+        self._performers: dict[str, PerformerCard] = {}
         self._cards = QVBoxLayout()
         self._cards.setSpacing(14)
         self.add(self._cards)
@@ -44,7 +47,8 @@ class PicturePage(Page):
         self.motion.setPageStep(10)
         self._settling = Settling(self, self._apply_motion, MOTION_SETTLE_MS)
         self.motion.valueChanged.connect(self._settling.touch)
-        self.add(field(self.tr("How much the head moves"), self.motion))
+        self.still = hint("")
+        self.add(field(self.tr("How much the head moves"), self.motion, below=self.still))
         self._style_fields()
         self.figures = TickBox(self.tr("Show figures over the picture (F3)"))
         self.figures.clicked.connect(lambda on: self.form.services.show_figures(on))
@@ -67,22 +71,28 @@ class PicturePage(Page):
             self.styles[word] = box = TickBox(words)
             box.clicked.connect(lambda on, word=word: self._choose_style(word, on))
             row.addWidget(box)
-        head = label(self.tr("Manner (two at most)"), "label")
+        self._manner = label("", "label")
         column = QVBoxLayout()
         column.setSpacing(6)
-        column.addWidget(head)
+        column.addWidget(self._manner)
         column.addLayout(row)
         self.add(column)
 
     def _choose_style(self, word: str, on: bool) -> None:
-        """The newest two are kept: the model reads no more."""
+        """The newest are kept, as many as the performer follows."""
         chosen = [kept for kept in self._style_words(self.form.settings) if kept != word]
         chosen = [*chosen, word] if on else chosen
-        self.form.change("avatar", style=", ".join(chosen[-MOST_STYLES:]))
+        self.form.change("avatar", style=", ".join(chosen[-self._manners(self.form.settings) :]))
         self.show_settings(self.form.settings)
 
     def _style_words(self, settings: Settings) -> list[str]:
-        return [word for word in settings.avatar.style.replace(",", " ").split() if word in self.styles]
+        """Those that the performer in use follows: the first ones."""
+        words = [word for word in settings.avatar.style.replace(",", " ").split() if word in self.styles]
+        return words[: self._manners(settings)]
+
+    def _manners(self, settings: Settings) -> int:
+        in_use = self._performers.get(settings.avatar.performer)
+        return in_use.manners if in_use else MOST_STYLES
 
     def _apply_motion(self) -> None:
         self.form.change("avatar", motion_amount=self.motion.value() / 100)
@@ -101,6 +111,21 @@ class PicturePage(Page):
         self.figures.setChecked(self.form.services.figures_shown())
         for key, card in self.cards.items():
             card.show_in_use(key == settings.avatar.performer)
+            if card.presets is not None:
+                card.presets.show_chosen(settings.avatar.preset)
+        self._show_what_is_followed(settings)
+
+    def _show_what_is_followed(self, settings: Settings) -> None:
+        """A control that the performer in use does not follow says so and cannot be moved."""
+        in_use = self._performers.get(settings.avatar.performer)
+        reason = in_use.motion if in_use else ""
+        self.motion.setEnabled(not reason)
+        self.motion.setToolTip(reason)
+        self.motion.setAccessibleDescription(reason)
+        self.still.setText(reason)
+        self.still.setVisible(bool(reason))
+        one = self._manners(settings) == 1
+        self._manner.setText(self.tr("Manner (one)") if one else self.tr("Manner (two at most)"))
 
     def entered(self) -> None:
         self._check()
@@ -114,6 +139,7 @@ class PicturePage(Page):
         for card in self.cards.values():
             self._cards.removeWidget(card)
             card.deleteLater()
+        self._performers = {performer.key: performer for performer in performers}
         self.cards = {performer.key: self._card(performer) for performer in performers}
         for card in self.cards.values():
             self._cards.addWidget(card)
@@ -128,6 +154,8 @@ class PicturePage(Page):
         if made.fetch is not None:
             made.fetch.wanted.connect(self._fetch)
             made.fetch.folder_chosen.connect(lambda folder: self._try_folder(folder, performer))
+        if made.presets is not None:
+            made.presets.chosen.connect(lambda preset: self.form.change("avatar", preset=preset))
         return made
 
     def _fetch(self) -> None:
@@ -184,6 +212,9 @@ class PerformerChoice(Card):
         self.fetch = FetchPanel(performer.download, fetching) if performer.download else None
         if self.fetch is not None:
             inside.addWidget(self.fetch)
+        self.presets = PresetPanel(performer.presets) if performer.selectable and performer.presets else None
+        if self.presets is not None:
+            inside.addWidget(self.presets)
         self.needs = label(performer.needs, "supporting", wrap=True)
         self.needs.hide()
         inside.addWidget(self.needs)

@@ -93,7 +93,12 @@ def drawable(presets: Sequence[Preset], *, small_decoder: bool) -> list[Preset]:
 
 def best_preset(computer: Computer, presets: Sequence[Preset]) -> Preset | None:
     """The first of `presets`, best first, that the GPU can hold; None where it can hold none."""
-    return next((preset for preset in presets if computer.gpu_memory >= preset.memory_mb * _MB), None)
+    return next((preset for preset in presets if holds(computer, preset)), None)
+
+
+def holds(computer: Computer, preset: Preset) -> bool:
+    """Whether the GPU has the memory for it, when nobody else uses any."""
+    return computer.gpu_memory >= preset.memory_mb * _MB
 
 
 def choose(computer: Computer, presets: Sequence[Preset]) -> Preset:
@@ -123,7 +128,7 @@ def check(computer: Computer, preset: Preset) -> None:
         raise PerformerUnfit(
             Problem.GPU_UNSUITABLE,
             f"Only {_gigabytes(computer.gpu_free)} of the GPU's memory are free; {_needed(preset)} are needed.",
-            "Close other programs that use the GPU, or choose Portrait.",
+            f"Close other programs that use the GPU, or choose {_instead(preset)}.",
         )
 
 
@@ -182,6 +187,13 @@ def _disk(computer: Computer, download: int) -> Need:
     enough = computer.disk_free >= download
     words = f"{_gigabytes(download)} of disk space: {_gigabytes(computer.disk_free)} are free"
     return Need(words, enough, "" if enough else f"Free {_gigabytes(download - computer.disk_free)}.")
+
+
+def _instead(preset: Preset) -> str:
+    from core.performer.livetalk.spec import PRESETS
+
+    less = any(other.memory_mb < preset.memory_mb for other in PRESETS)
+    return "a preset that needs less" if less else "Portrait"
 
 
 def _needed(preset: Preset) -> str:

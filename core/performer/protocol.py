@@ -39,6 +39,10 @@ class PerformerSpec:
     lookahead: int = 0
     """Media samples of sound after the block that the performer would like to hear."""
     memory_mb: int = 0
+    variant: str = ""
+    """Which way of running it this is, and what draws in place of the model's own parts; for people."""
+    moves_as_told: bool = True
+    """Whether it follows the amount of motion that `Performer.direct` is told."""
 
     @classmethod
     def plain(cls, name: str, media: MediaFormat, side: int, frames: int) -> PerformerSpec:
@@ -171,7 +175,8 @@ class Performer(Protocol):
         ...
 
     def direct(self, style: str, motion_amount: float) -> None:
-        """How performances that are opened from now on behave: style words, and how much they move, 0..1."""
+        """How performances that are opened from now on behave: style words, and how much they move, 0..1, which only
+        those hear whose `spec.moves_as_told`."""
         ...
 
     def open(self, identity: Identity, seed: int) -> Performance: ...

@@ -144,6 +144,12 @@ class Renderer:
             self._manner = (style, motion_amount)
         self._track.wake()
 
+    @property
+    def variant(self) -> str:
+        """Which way of running the performer on the stage is; empty while none is, or where there is only one way."""
+        performer = self.performer
+        return performer.result().spec.variant if performer.done() and performer.exception() is None else ""
+
     def acting(self, turn: Turn) -> bool:
         """Whether frames of `turn` are on their way. Any thread."""
         return any(act.speech.turn is turn for act in tuple(self._acting))

@@ -28,6 +28,7 @@ class FakeStatistics:
     late: int = 3
     dropped: int = 0
     underruns: int = 0
+    drawn_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,13 @@ from app.cli import parser
 from app.commands import bench, bench_long, bench_step, bench_window
 from app.commands.choices import chosen_settings, with_options
 from app.commands.contact_sheet import contact_sheet
+from app.commands.drawn_by import about_picture
 from app.commands.painting import LEVELS, PaintingPerformer, level_heard, level_seen, levelled
 from app.commands.terminal import Terminal
+from core.errors import LiveTalkError
 from core.media import MediaFormat, SpeechBlock
+from core.performer.livetalk.spec import LIVETALK_1_3B, LOW
+from core.performer.protocol import PerformerSpec
 from core.playback.mp4 import Mp4Writer
 from core.settings import Settings, changed, save, settings_path
 
@@ -57,6 +61,22 @@ def test_a_picture_is_named_by_its_absolute_path_and_a_shipped_one_by_its_name(
     monkeypatch.chdir(tmp_path)
     assert with_options(Settings(), options(avatar="me.png")).avatar.portrait == str(tmp_path / "me.png")
     assert with_options(Settings(), options(avatar="mei")).avatar.portrait == "mei"
+
+
+def test_a_preset_on_the_command_line_is_one_that_there_is() -> None:
+    assert with_options(Settings(), options(preset="low")).avatar.preset == "low"
+    with pytest.raises(LiveTalkError, match="no preset called “lightning”") as refused:
+        with_options(Settings(), options(preset="lightning"))
+    assert refused.value.advice == "There are auto, quality, fast, fastest, low."
+
+
+def test_a_command_says_how_the_picture_is_drawn_and_what_it_does_not_follow() -> None:
+    spec = LIVETALK_1_3B.performer_spec(LOW)
+    lively = changed(Settings(), "avatar", motion_amount=0.9).avatar
+    assert about_picture(spec, Settings().avatar) == ["Drawn by livetalk-1.3b, preset low, Small decoder (TAEHV)"]
+    assert about_picture(spec, lively)[1].startswith("The amount of motion in your settings is not followed")
+    portrait = PerformerSpec.plain("portrait", MediaFormat(), 512, 12)
+    assert about_picture(portrait, lively) == []
 
 
 def test_a_contact_sheet_shows_the_film_in_the_order_of_time(tmp_path: Path) -> None:

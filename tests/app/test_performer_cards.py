@@ -10,6 +10,8 @@ import pytest
 from app.performer_cards import livetalk_card, performer_cards
 from app.setup import livetalk
 from core.performer.livetalk.files import Found, Seen
+from core.performer.livetalk.spec import LIVETALK_1_3B, QUALITY, SMALL_DECODER, SMALL_DECODER_WORDS
+from core.settings import PRESETS
 from tests.core.test_preflight import GOOD
 
 NO_GPU = replace(GOOD, gpu="", gpu_memory=0, usable=False, driver="")
@@ -45,7 +47,7 @@ def test_with_a_gpu_only_the_files_are_missing_and_can_be_had_on_terms() -> None
     card = livetalk_card(GOOD, NOTHING)
     assert [requirement.met for requirement in card.requirements] == [True, True, True, True, False]
     assert card.requirements[-1].words == "Model files, 18.0 GB: not downloaded"
-    assert "preset “quality”" in card.gives
+    assert "preset “Quality”" in card.gives
     assert card.licence == "Licence of the weights: CC BY-NC-SA 4.0 or Apache-2.0"
     assert card.download is not None
     assert (card.download.left, card.download.begun, card.download.terms) == (livetalk.size(), False, livetalk.TERMS)
@@ -62,6 +64,41 @@ def test_with_everything_here_it_can_be_chosen() -> None:
     assert card.requirements[-1].words == "Model files: in /models/here"
     assert all(requirement.met for requirement in card.requirements)
     assert card.download is None
+
+
+def test_every_preset_says_what_it_needs_and_what_draws() -> None:
+    presets = {preset.key: preset for preset in livetalk_card(GOOD, EVERYTHING).presets}
+    assert tuple(presets) == PRESETS
+    assert presets["auto"].words.endswith("On this computer: Quality.")
+    assert [preset.name for preset in presets.values()] == [
+        "Automatic",
+        "Quality · 11 GB",
+        "Fast · 9 GB",
+        "Fastest · 8 GB",
+        "Low memory · 6 GB",
+    ]
+    assert SMALL_DECODER_WORDS in presets["fast"].words
+    assert all(SMALL_DECODER in presets[key].words for key in ("fast", "fastest", "low"))
+    assert all(preset.possible for preset in presets.values())
+
+
+def test_a_preset_that_cannot_run_here_stays_visible_with_the_reason() -> None:
+    small = replace(GOOD, gpu_memory=int(8.2e9), gpu_free=int(8e9))
+    presets = {preset.key: preset for preset in livetalk_card(small, EVERYTHING).presets}
+    assert [key for key, preset in presets.items() if not preset.possible] == ["quality", "fast"]
+    assert presets["quality"].words == "Needs more memory than this GPU has."
+    paths = {kind: path for kind, path in EVERYTHING.paths.items() if kind != "small_decoder"}
+    presets = {preset.key: preset for preset in livetalk_card(GOOD, Found(paths, ())).presets}
+    assert [key for key, preset in presets.items() if preset.possible] == ["auto", "quality"]
+    assert "Small decoder (TAEHV) is not here" in presets["low"].words
+
+
+def test_only_the_performer_that_follows_the_amount_of_motion_offers_it() -> None:
+    portrait, other = performer_cards("")
+    assert (portrait.motion, portrait.manners) == ("", 2)
+    assert other.manners == 1
+    assert "decides by itself" in other.motion
+    assert LIVETALK_1_3B.performer_spec(QUALITY).moves_as_told is not bool(other.motion)
 
 
 def test_files_alone_are_not_enough() -> None:

@@ -12,11 +12,21 @@ from PySide6.QtWidgets import QScrollArea
 from app.form import State
 from app.keys import KeyStore
 from app.settings_dialog import SettingsDialog
+from app.settings_services import PresetChoice
 from core.dialogue.probe import EndpointReport
 from core.dialogue.profile import known_profiles
 from core.errors import DeviceError, Problem, RecordingError, ServerError
 from core.settings import Settings, changed
-from tests.app.sheet_rig import Desk, answer_file_dialog, focusable, settle, use_theme, window_with_opener
+from tests.app.sheet_rig import (
+    LIVETALK,
+    PORTRAIT,
+    Desk,
+    answer_file_dialog,
+    focusable,
+    settle,
+    use_theme,
+    window_with_opener,
+)
 
 SECRET = "sk-never-on-the-disk-0815"
 URL = "https://example.org/v1"
@@ -491,6 +501,48 @@ def test_the_portrait_takes_a_motion_over_when_the_slider_rests(qtbot, shown):
     assert applied == []
     dialog.accept()
     assert [settings.avatar.motion_amount for settings in applied] == [0.2]
+
+
+def with_livetalk() -> Desk:
+    presets = (
+        PresetChoice("auto", "Automatic", "The best one."),
+        PresetChoice("fast", "Fast · 9 GB", "Small decoder (TAEHV)."),
+        PresetChoice("quality", "Quality · 11 GB", "Needs more memory than this GPU has.", possible=False),
+    )
+    card = dataclasses.replace(
+        LIVETALK, selectable=True, needs="", presets=presets, motion="It decides by itself.", manners=1
+    )
+    return Desk(performers=lambda _: (PORTRAIT, card))
+
+
+def test_a_preset_is_chosen_on_the_card_and_one_that_cannot_run_is_shown(qtbot, shown):
+    dialog, applied = shown(with_livetalk(), "picture", changed(STILL, "avatar", performer="livetalk"))
+    panel = dialog.pages["picture"].cards["livetalk"].presets
+    assert panel.choices["auto"].isChecked()
+    assert not panel.choices["quality"].isEnabled()
+    assert panel.choices["fast"].accessibleDescription() == "Small decoder (TAEHV)."
+    panel.choices["fast"].click()
+    assert [settings.avatar.preset for settings in applied] == ["fast"]
+    dialog.undo()
+    assert panel.choices["auto"].isChecked()
+    assert applied[-1].avatar.preset == "auto"
+    assert dialog.pages["picture"].cards["portrait"].presets is None
+
+
+def test_what_the_performer_in_use_does_not_follow_says_so_and_cannot_be_moved(qtbot, shown):
+    settings = changed(STILL, "avatar", performer="livetalk", style="calm, smiling")
+    dialog, applied = shown(with_livetalk(), "picture", settings)
+    page = dialog.pages["picture"]
+    assert not page.motion.isEnabled()
+    assert (page.still.text(), page.motion.toolTip()) == ("It decides by itself.", "It decides by itself.")
+    assert [word for word, box in page.styles.items() if box.isChecked()] == ["calm"], "it follows the first"
+    page.styles["serious"].click()
+    assert applied[-1].avatar.style == "serious"
+    page.cards["portrait"].click()
+    assert page.motion.isEnabled()
+    assert page.still.isHidden()
+    page.styles["calm"].click()
+    assert applied[-1].avatar.style == "serious, calm"
 
 
 @pytest.mark.parametrize(("page", "name"), [("conversation", "listen"), ("sound", "try_loudspeaker")])

@@ -341,6 +341,17 @@ def test_the_figures_are_those_of_the_engine(scene: Scene) -> None:
     widths = [part.width() for part in overlay.stages.parts()]
     assert widths[0] / widths[4] == pytest.approx(0.48 / 0.09, rel=0.1)
     assert overlay.stages.accessibleName().startswith("End of turn 480 ms, Recognise 90 ms")
+    assert overlay.drawn_by.isHidden()
+
+
+def test_the_figures_name_the_decoder_that_draws(scene: Scene) -> None:
+    scene.engine.now_statistics = FakeStatistics(drawn_by="fast, Small decoder (TAEHV)")
+    scene.window.toggle_overlay()
+    overlay = scene.stage.overlay
+    assert overlay is not None
+    assert overlay.drawn_by.text() == "Drawn by the preset fast, Small decoder (TAEHV)"
+    assert not overlay.drawn_by.isHidden()
+    assert overlay.drawn_by.text() in overlay.accessibleDescription()
 
 
 def test_a_picture_that_is_dropped_on_the_window_is_tried(scene: Scene) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -18,8 +19,9 @@ from core.performer.livetalk.performer import LiveTalkPerformer
 from core.performer.livetalk.picture import framed
 from core.performer.livetalk.pipeline import lesser
 from core.performer.livetalk.prompts import SCENE, all_prompts, prompt_for
-from core.performer.livetalk.spec import FAST, FASTEST, LIVETALK_1_3B, LOW, QUALITY
+from core.performer.livetalk.spec import FAST, FASTEST, LIVETALK_1_3B, LOW, PRESETS, QUALITY
 from core.performer.still import StillPerformer
+from core.settings import PRESETS as SETTINGS_PRESETS
 from tests.livetalk_weights import MINI, write_weights
 
 if TYPE_CHECKING:
@@ -284,6 +286,27 @@ def test_a_smaller_preset_can_be_asked_for_until_there_is_none(folder: Path) -> 
 
 
 @pytest.mark.usefixtures("data")
+def test_the_preset_that_was_chosen_is_the_one_that_runs_and_says_what_draws(folder: Path) -> None:
+    low = open_performer(str(folder), wanted="low").spec
+    assert (low.memory_mb, low.variant) == (LOW.memory_mb, "low, Small decoder (TAEHV)")
+    assert open_performer(str(folder), wanted="quality").spec.variant == "quality"
+    with pytest.raises(PerformerError, match="no preset called “lightning”"):
+        open_performer(str(folder), wanted="lightning")
+
+
+@pytest.mark.usefixtures("data")
+def test_a_preset_whose_decoder_is_not_here_is_refused_and_not_exchanged(tmp_path: Path) -> None:
+    bare = write_weights(tmp_path / "bare", small_decoder=False)
+    with pytest.raises(PerformerError, match="small decoder") as refused:
+        open_performer(str(bare), wanted="fast")
+    assert refused.value.problem is Problem.MODEL_MISSING
+
+
+def test_presets_are_called_in_the_settings_as_they_are_here() -> None:
+    assert ("auto", *(preset.name for preset in PRESETS)) == SETTINGS_PRESETS
+
+
+@pytest.mark.usefixtures("data")
 def test_without_the_small_decoder_only_the_best_preset_is_there(tmp_path: Path) -> None:
     bare = write_weights(tmp_path / "bare", small_decoder=False)
     assert open_performer(str(bare)).spec.memory_mb == QUALITY.memory_mb
@@ -304,10 +327,25 @@ def test_a_file_of_another_model_is_refused_by_name(folder: Path, tmp_path: Path
     assert refused.value.problem is Problem.MODEL_DAMAGED
 
 
-def test_a_description_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    (tmp_path / SPEC).write_text('{"name": "mine", "transformer": 3}')
-    with pytest.raises(PerformerError, match="cannot be read"):
+@pytest.mark.parametrize(
+    "written",
+    [
+        b'{"name": "mine", "transformer": 3}',
+        b"[1, 2]",
+        b'"livetalk"',
+        b"null",
+        b"{",
+        b"",
+        b"\xff\xfe",
+        msgspec.json.encode(MINI).replace(b'"fps":16', b'"fps":0'),
+        msgspec.json.encode(MINI).replace(b'"fps":16', b'"fps":7'),
+    ],
+)
+def test_a_description_that_cannot_be_read_is_told(tmp_path: Path, written: bytes) -> None:
+    (tmp_path / SPEC).write_bytes(written)
+    with pytest.raises(PerformerError, match="cannot be read") as refused:
         open_performer(str(tmp_path))
+    assert refused.value.problem is Problem.MODEL_DAMAGED
 
 
 def test_the_mini_model_keeps_the_released_geometry() -> None:

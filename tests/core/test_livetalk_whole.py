@@ -17,7 +17,7 @@ from core.parts import make_lesser, make_performer
 from core.performer.device import CpuDevice
 from core.performer.livetalk.model import random_model
 from core.performer.livetalk.performer import LiveTalkPerformer
-from core.performer.livetalk.spec import FAST, QUALITY
+from core.performer.livetalk.spec import FAST, FASTEST, LOW, QUALITY
 from core.scribe import no_words
 from core.session import Parts, Session
 from core.settings import Settings, changed
@@ -126,6 +126,16 @@ def test_a_smaller_preset_comes_before_the_portrait(tmp_path: Path, monkeypatch:
     best = make_performer(avatar)
     assert best.spec.memory_mb == QUALITY.memory_mb
     assert make_lesser(avatar, best.spec).spec.memory_mb == FAST.memory_mb
+
+
+def test_a_preset_that_could_not_be_loaded_gives_way_to_a_smaller_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVETALK_DATA", str(tmp_path / "data"))
+    weights = str(write_weights(tmp_path / "weights"))
+    avatar = changed(Settings(), "avatar", performer="livetalk", weights=weights, preset="fastest").avatar
+    assert make_performer(avatar).spec.memory_mb == FASTEST.memory_mb
+    assert make_lesser(avatar, None).spec.memory_mb == LOW.memory_mb
 
 
 def test_behind_the_portrait_there_is_nobody() -> None:

@@ -104,6 +104,7 @@ def test_memory_that_others_hold_is_missed_before_anything_is_loaded() -> None:
         check(busy, QUALITY)
     assert unfit.value.problem is Problem.GPU_UNSUITABLE
     assert unfit.value.title == "Only 7.5 GB of the GPU's memory are free; 11 GB are needed."
+    assert unfit.value.advice == "Close other programs that use the GPU, or choose a preset that needs less."
     check(busy, LOW)
 
 
@@ -113,6 +114,7 @@ def test_the_best_preset_that_there_is_room_for_now_is_chosen() -> None:
     with pytest.raises(PerformerUnfit) as full:
         choose(replace(GOOD, gpu_free=int(2e9)), PRESETS)
     assert full.value.title == "Only 2.0 GB of the GPU's memory are free; 6 GB are needed."
+    assert full.value.advice.endswith("or choose Portrait.")
     with pytest.raises(PerformerUnfit) as none:
         choose(NOTHING, PRESETS)
     assert none.value.title.endswith("this computer has none.")

@@ -96,6 +96,8 @@ def test_another_performer_needs_a_new_session_and_its_folder_only_where_it_has_
     assert not live_only(portrait, livetalk)
     assert live_only(portrait, changed(portrait, "avatar", weights="/weights"))
     assert not live_only(livetalk, changed(livetalk, "avatar", weights="/weights"))
+    assert live_only(portrait, changed(portrait, "avatar", preset="low"))
+    assert not live_only(livetalk, changed(livetalk, "avatar", preset="low"))
 
 
 def test_the_file_has_no_place_for_a_key(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from core.performer.livetalk.files import find, own_folder
 from core.performer.livetalk.model import load_model
 from core.performer.livetalk.performer import LiveTalkPerformer
 from core.performer.livetalk.pipeline import in_words
-from core.performer.livetalk.spec import LIVETALK_1_3B, PRESETS, LiveTalkSpec, ModelFiles
+from core.performer.livetalk.spec import LIVETALK_1_3B, PRESETS, LiveTalkSpec, ModelFiles, Preset
+from core.performer.livetalk.whereabouts import FacePlaces
 from core.performer.preflight import choose, drawable, look_at
-from core.settings import data_folder
+from core.settings import data_folder, models_folder
 
 PROMPTS = "prompts"
 """Where encoded prompts are kept: with them the text encoder's 11 GB may go."""
@@ -24,19 +25,26 @@ SPEC = "spec.json"
 """Beside weights of another size than the released one: its spec, and nothing else. Their files have fixed names."""
 
 
-def open_performer(weights: str, style: str = "", below_mb: int | None = None) -> LiveTalkPerformer:
+def open_performer(
+    weights: str, style: str = "", wanted: str = "auto", below_mb: int | None = None
+) -> LiveTalkPerformer:
     """The performer whose files lie in the folder `weights`, or where fetched files lie; call on the renderer thread.
 
-    The best preset that fits is taken: of those that need less than `below_mb`, where that is given.
+    Args:
+        wanted: the name of a preset, and no other is taken; "auto" takes the best that fits.
+        below_mb: with "auto", only those that need less.
 
     Raises:
-        PerformerError: files are missing, damaged or another model's.
-        PerformerUnfit: no preset fits this computer.
+        PerformerError: files are missing, damaged or another model's; there is no preset of that name.
+        PerformerUnfit: no preset fits this computer, or not the one that is wanted.
     """
     gc.collect()  # what a performer before this one held
     spec, files = files_in(weights)
-    presets = [preset for preset in PRESETS if below_mb is None or preset.memory_mb < below_mb]
-    presets = drawable(presets, small_decoder=files.small_decoder is not None)
+    if wanted == "auto":
+        presets = [preset for preset in PRESETS if below_mb is None or preset.memory_mb < below_mb]
+        presets = drawable(presets, small_decoder=files.small_decoder is not None)
+    else:
+        presets = [preset_called(wanted)]
     if not presets:
         raise PerformerError(
             Problem.GPU_UNSUITABLE,
@@ -49,7 +57,20 @@ def open_performer(weights: str, style: str = "", below_mb: int | None = None) -
         preset = choose(look_at(own_folder()), presets) if spec is LIVETALK_1_3B else presets[0]
     with in_words(preset):
         model = load_model(spec, files, preset, device, data_folder() / PROMPTS, style)
-        return LiveTalkPerformer(model, device, style)
+        faces = FacePlaces(models_folder() / "face", data_folder() / "avatars")
+        return LiveTalkPerformer(model, device, style, faces)
+
+
+def preset_called(name: str) -> Preset:
+    """Raises: PerformerError: there is none of that name."""
+    for preset in PRESETS:
+        if preset.name == name:
+            return preset
+    raise PerformerError(
+        Problem.MODEL_MISSING,
+        f"There is no preset called “{name}”.",
+        f"There are auto, {', '.join(preset.name for preset in PRESETS)}.",
+    )
 
 
 def files_in(weights: str) -> tuple[LiveTalkSpec, ModelFiles]:

@@ -19,10 +19,6 @@ from core.performer.diffusion.sizes import FRAMES_PER_LATENT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NAME = "Small decoder (TAEHV)"
-DESCRIPTION = "Several times faster and lighter than the model's own; skin, hair and teeth look a little softer."
-"""What a person is told who may choose it."""
-
 
 @dataclass(frozen=True)
 class SmallSizes:

@@ -21,6 +21,11 @@ Positions = Literal["window", "stream"]
 Numbers = Literal["half", "fp8"]
 """`half` is whatever the device calculates in; `fp8` is e4m3 with scales."""
 Decoder = Literal["wan", "small"]
+SMALL_DECODER = "Small decoder (TAEHV)"
+SMALL_DECODER_WORDS = (
+    "Several times faster and lighter than the model's own; skin, hair and teeth look a little softer."
+)
+"""What a person is told who may choose it."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,11 @@ class Preset:
     decoder: Decoder
     memory_mb: int
 
+    @property
+    def variant(self) -> str:
+        """Its name, and what draws where that is not the model's own decoder."""
+        return f"{self.name}, {SMALL_DECODER}" if self.decoder == "small" else self.name
+
 
 QUALITY = Preset("quality", "half", "half", "wan", 11_000)
 FAST = Preset("fast", "half", "half", "small", 9_000)
@@ -158,7 +168,7 @@ class LiveTalkSpec:
     """Video frames of sound after the block that its features may hear."""
 
     def __post_init__(self) -> None:
-        if self.sample_rate % self.fps or self.audio_rate % self.fps:
+        if self.fps < 1 or self.sample_rate % self.fps or self.audio_rate % self.fps:
             raise ValueError(f"{self.fps} frames a second do not divide {self.sample_rate} and {self.audio_rate}")
         if self.audio_window_frames < self.block_frames + self.audio_lookahead_frames:
             raise ValueError(f"a window of {self.audio_window_frames} frames does not hold a block and its look-ahead")
@@ -245,6 +255,8 @@ class LiveTalkSpec:
             timesteps=self.timesteps,
             lookahead=self.lookahead,
             memory_mb=preset.memory_mb,
+            variant=preset.variant,
+            moves_as_told=False,
         )
 
 

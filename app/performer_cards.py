@@ -94,7 +94,7 @@ def _words(preset: Preset) -> str:
     if preset.decoder != "small":
         return tr("Performers", "The best picture: the model's own decoder, and all numbers in 16 bits.")
     if preset.linears == "half":
-        return f"{SMALL_DECODER}: {SMALL_DECODER_WORDS}"
+        return f"{SMALL_DECODER}. {SMALL_DECODER_WORDS}"
     if preset.cache == "half":
         return tr("Performers", "{}, and weights in 8 bits: faster still.").format(SMALL_DECODER)
     return tr("Performers", "{}; weights and what it remembers in 8 bits: for small GPUs.").format(SMALL_DECODER)

@@ -167,6 +167,8 @@ QSlider::handle:horizontal {
     width: 16px; height: 16px; margin: -8px 0; border-radius: 10px; background: $accent; border: 2px solid $surface;
 }
 QSlider::handle:horizontal:focus { border: 2px solid $focus; }
+QSlider::sub-page:horizontal:disabled { background: $line; }
+QSlider::handle:horizontal:disabled { background: $edge; }
 QProgressBar {
     background: $line; border: none; border-radius: 3px; min-height: 6px; max-height: 6px; color: transparent;
 }

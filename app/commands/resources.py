@@ -74,7 +74,7 @@ def _check_livetalk(computer: Computer) -> Iterator[Check]:
     best = best_preset(computer, presets)
     assert best is not None, "every need is met, and no preset fits"
     if complete(found):
-        yield Check("LiveTalk 1.3B", Finding.OK, f"can run, with the preset {best.name}")
+        yield Check("LiveTalk 1.3B", Finding.OK, f"can run, with the preset {best.variant}")
     else:
         advice = f"Run: livetalk models fetch {NAME}"
         yield Check("LiveTalk 1.3B", worse, f"could run; {gigabytes(left(found))} of files are missing", advice)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _INDENT = 30
 """Pixels from the edge of a radio button to its words."""
+_GAP = 10
+"""Pixels between one preset and the next."""
 
 
 class PresetPanel(QWidget):
@@ -43,7 +45,7 @@ class PresetPanel(QWidget):
             choice.clicked.connect(lambda _, key=preset.key: self.chosen.emit(key))
             group.addButton(choice)
             words = label(preset.words, "small", wrap=True)
-            words.setContentsMargins(px(_INDENT), 0, 0, px(4))
+            words.setContentsMargins(px(_INDENT), 0, 0, px(_GAP))
             column.addWidget(choice)
             column.addWidget(words)
 

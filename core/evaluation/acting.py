@@ -11,9 +11,11 @@ import torch
 
 from core.media import MEDIA_RATE, SpeechBlock
 from core.performer.portrait.codec import CURVES, FACE_CURVES
-from core.performer.portrait.motion import MotionStream
+from core.performer.portrait.motion import MotionStream, open_speech
+from core.performer.portrait.performer import SPEECH_FOLDER
 from core.performer.portrait.shown import face_motion
 from core.performer.portrait.weights import load_weights
+from core.settings import models_folder
 from core.training.rig import lip_gap
 
 if TYPE_CHECKING:
@@ -85,12 +87,13 @@ class Actor:
     """One set of weights.
 
     Raises:
-        PerformerError: the weights are missing or damaged.
+        PerformerError: the weights, or what they listen through, are missing or damaged.
     """
 
     def __init__(self, weights: Path) -> None:
         torch.set_num_threads(1)  # as in the product: a second thread mostly waits for the first
         self.model, self.spec = load_weights(weights)
+        self.speech = open_speech(self.spec, models_folder() / SPEECH_FOLDER)
 
     def act(
         self,
@@ -113,7 +116,7 @@ class Actor:
         blocks = -(-len(samples) // size)
         padded = np.concatenate((samples, np.zeros(blocks * size - len(samples) + hearing.ahead, np.float32)))
         quiet = torch.zeros(len(CURVES)) if rest is None else torch.from_numpy(rest).float()
-        stream = MotionStream(self.model, self.spec, quiet, style, seed, amount)
+        stream = MotionStream(self.model, self.spec, self.speech, quiet, style, seed, amount)
         seen: list[Floats] = []
         gaps: list[Floats] = []
         for start in range(0, blocks * size, size):

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
 from core.media import MEDIA_RATE
 from core.performer.portrait.audio import Hearing, LogMel
@@ -24,14 +23,19 @@ from core.training.life import MANNERS, Manner, People, blinks, brow_events, gaz
 from core.training.music import music
 from core.training.speech import Espeak, Phone, Utterance, faster, flite
 from core.training.visemes import Articulation, lip_curves
+from core.training.wear import noisy, worn
 
 if TYPE_CHECKING:
     from core.media import Samples
+    from core.performer.portrait.speech_encoder import SpeechEncoder
     from core.training.rig import Rig
 
 Floats = npt.NDArray[np.float64]
+Mels = npt.NDArray[np.float16]
 _OPENING = [LIP_CURVES.index(name) for name in ("jaw", "wide", "low", "up")]
 _ACCOMPANIMENTS = 40
+_LATE = 0.2
+"""Share of blocks whose look-ahead has not come yet, in streams that are not clean."""
 _REST_S = 0.16
 _WAKE_S = 0.5
 
@@ -80,9 +84,10 @@ class Scene:
 @dataclass(frozen=True, eq=False)
 class Stream:
     """A scene as it is trained on: log-mels instead of sound, float16 [4 * (before + frames + ahead), 80], with
-    silence around."""
+    silence around; and what a speech encoder hears of its blocks, float16 [HEARD, blocks, states, width]."""
 
-    mels: npt.NDArray[np.float16]
+    mels: Mels
+    states: npt.NDArray[np.float16]
     curves: npt.NDArray[np.float32]
     rest: npt.NDArray[np.float32]
     style: npt.NDArray[np.int64]
@@ -92,8 +97,8 @@ class Stream:
 class StreamMaker:
     """Makes streams, the same ones for the same seed but for the flutter that espeak-ng gives its voices."""
 
-    def __init__(self, recipe: DataRecipe, rig: Rig, hearing: Hearing) -> None:
-        self._recipe, self._rig, self._hearing = recipe, rig, hearing
+    def __init__(self, recipe: DataRecipe, rig: Rig, hearing: Hearing, speech: SpeechEncoder | None = None) -> None:
+        self._recipe, self._rig, self._hearing, self._speech = recipe, rig, hearing, speech
         self._espeak = Espeak()
         self._people = People.load()
         self._mel = LogMel(hearing)
@@ -101,11 +106,13 @@ class StreamMaker:
         self._codes = {kind: codes.split() for kind, codes in stored.pop("espeak_codes").items()}
         self._words = {language: entry["words"].split() for language, entry in stored.items()}
 
-    def streams(self) -> list[Stream]:
-        numbers = tqdm(range(self._recipe.streams), desc="streams", mininterval=5.0)
-        return [self._heard(self.scene(number)) for number in numbers]
+    def stream(self, number: int) -> Stream:
+        """The scene of that number, as it is heard."""
+        scene = self.scene(number)
+        states = self._states(scene.samples, np.random.default_rng((self._recipe.seed, number, 1)))
+        return Stream(self._mels(scene.samples), states, scene.curves, scene.rest, scene.style, scene.speaking)
 
-    def music(self) -> list[npt.NDArray[np.float16]]:
+    def music(self) -> list[Mels]:
         """Accompaniments, as long as the streams."""
         rng = np.random.default_rng((self._recipe.seed, self._recipe.streams))
         return [self._mels(music(rng, self._recipe.seconds)) for _ in range(_ACCOMPANIMENTS)]
@@ -180,12 +187,33 @@ class StreamMaker:
         loudest = float(np.abs(samples).max())
         return (samples / loudest * 0.5).astype(np.float32), _without_nothing(phones)
 
-    def _mels(self, samples: Samples) -> npt.NDArray[np.float16]:
+    def _mels(self, samples: Samples) -> Mels:
         before, ahead = np.zeros(self._hearing.before, np.float32), np.zeros(self._hearing.ahead, np.float32)
         return self._mel(torch.from_numpy(np.concatenate((before, samples, ahead)))).numpy().astype(np.float16)
 
-    def _heard(self, scene: Scene) -> Stream:
-        return Stream(self._mels(scene.samples), scene.curves, scene.rest, scene.style, scene.speaking)
+    def _states(self, samples: Samples, rng: np.random.Generator) -> npt.NDArray[np.float16]:
+        if self._speech is None:
+            return np.zeros((0, 1, 1, 1), np.float16)
+        ways = (
+            samples,
+            worn(samples, MEDIA_RATE, rng),
+            noisy(samples, MEDIA_RATE, float(rng.uniform(-4.0, 4.0)), rng),
+        )
+        missing = rng.random(len(samples) // (self._hearing.block_frames * self._hearing.frame)) < _LATE
+        heard = [self._heard(self._speech, way, missing if how else None) for how, way in enumerate(ways)]
+        return np.stack(heard)
+
+    def _heard(
+        self, speech: SpeechEncoder, samples: Samples, missing: npt.NDArray[np.bool_] | None
+    ) -> npt.NDArray[np.float16]:
+        """All blocks of a stream, [blocks, states, width]; those that are `missing` their look-ahead without it."""
+        hearing = self._hearing
+        block = hearing.block_frames * hearing.frame
+        around = np.concatenate((np.zeros(hearing.past, np.float32), samples, np.zeros(hearing.ahead, np.float32)))
+        windows = torch.from_numpy(around).unfold(0, hearing.past + block + hearing.ahead, block).clone()
+        if missing is not None:
+            windows[torch.from_numpy(missing), -hearing.ahead :] = 0.0
+        return speech(windows).numpy().astype(np.float16)
 
     def _face(
         self,

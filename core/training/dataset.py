@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from core.training.data import Stream
 
 Floats = npt.NDArray[np.float64]
+HEARD = ("clean", "disturbed", "drowned")
+"""Ways in which the speech encoder has heard every stream."""
+DROWNED = HEARD.index("drowned")
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
     """All streams, stacked: mels [n, hops, 80], curves [n, frames, CURVES], rest [n, CURVES], style [n, rows],
-    speaking [n, frames]; and music without a voice, [k, hops, 80]."""
+    speaking [n, frames]; music without a voice, [k, hops, 80]; and what a speech encoder hears of every
+    block, [HEARD, n, blocks, states, width]: clean, disturbed, and drowned in noise; empty where there is none."""
 
     mels: Tensor
     curves: Tensor
@@ -37,6 +41,7 @@ class Corpus:
     style: Tensor
     speaking: Tensor
     music: Tensor
+    states: Tensor
 
     @staticmethod
     def of(streams: list[Stream], music: list[npt.NDArray[np.float16]]) -> Corpus:
@@ -44,7 +49,8 @@ class Corpus:
             return torch.from_numpy(np.stack([getattr(stream, name) for stream in streams]))
 
         own = {name: stacked(name) for name in ("mels", "curves", "rest", "style", "speaking")}
-        return Corpus(**own, music=torch.from_numpy(np.stack(music)))
+        states = torch.from_numpy(np.stack([stream.states for stream in streams], 1))
+        return Corpus(**own, music=torch.from_numpy(np.stack(music)), states=states)
 
     def save(self, path: Path) -> None:
         np.savez(path, **{name: tensor.numpy() for name, tensor in vars(self).items()})
@@ -54,8 +60,8 @@ class Corpus:
         first = len(self.curves) - max(1, round(share * len(self.curves)))
 
         def part(streams: slice) -> Corpus:
-            own = {name: tensor[streams] for name, tensor in vars(self).items() if name != "music"}
-            return Corpus(**own, music=self.music)
+            own = {name: tensor[streams] for name, tensor in vars(self).items() if name not in ("music", "states")}
+            return Corpus(**own, music=self.music, states=self.states[:, streams])
 
         return part(slice(None, first)), part(slice(first, None))
 
@@ -69,11 +75,14 @@ class Corpus:
 class Clips:
     """A batch of clips of some blocks.
 
-    mels: one window a block [batch * blocks, hops, 80]; frames: the stream frame of every video frame
-    [batch, blocks * block frames]; who: the stream of every clip [batch].
+    mels: one window a block [batch * blocks, hops, 80]; states: the same by a speech encoder [batch * blocks, states,
+    width], None where there is none; blocks: which ones of their streams [batch, blocks]; frames: the stream frame of
+    every video frame [batch, blocks * block frames]; who: the stream of every clip [batch].
     """
 
     mels: Tensor
+    states: Tensor | None
+    blocks: Tensor
     frames: Tensor
     who: Tensor
 
@@ -102,6 +111,7 @@ def _cut(
     rng: np.random.Generator,
 ) -> Clips:
     """The blocks that begin as said, counted in blocks: [batch, blocks]."""
+    states, blocks = _heard(corpus, who, starts, rng), torch.from_numpy(starts)
     batch, starts = len(who), starts * hearing.block_frames
     frames = (starts[:, :, None] + np.arange(hearing.block_frames)).reshape(batch, -1)
     hops = starts[:, :, None] * HOPS_PER_FRAME + np.arange(hearing.window_frames * HOPS_PER_FRAME)
@@ -109,7 +119,23 @@ def _cut(
     played = rng.integers(0, len(corpus.music), (batch, 1, 1))
     music = corpus.music[torch.from_numpy(played), torch.from_numpy(hops)].float()
     heard = disturbed(mels, music, hearing.frames_ahead, rng)
-    return Clips(heard.flatten(0, 1), torch.from_numpy(frames), torch.from_numpy(who))
+    return Clips(heard.flatten(0, 1), states, blocks, torch.from_numpy(frames), torch.from_numpy(who))
+
+
+def _heard(
+    corpus: Corpus, who: npt.NDArray[np.int64], starts: npt.NDArray[np.int64], rng: np.random.Generator
+) -> Tensor | None:
+    """What the speech encoder hears of the clips, clean or disturbed."""
+    if not len(corpus.states):
+        return None
+    how = rng.integers(0, DROWNED, len(who))
+    return heard_as(corpus, how, who, torch.from_numpy(starts))
+
+
+def heard_as(corpus: Corpus, how: npt.NDArray[np.int64], who: npt.NDArray[np.int64], blocks: Tensor) -> Tensor:
+    """States of blocks [batch, blocks] in the way of each clip: [batch * blocks, states, width]."""
+    chosen = corpus.states[torch.from_numpy(how)[:, None], torch.from_numpy(who)[:, None], blocks]
+    return chosen.flatten(0, 1).float()
 
 
 def disturbed(mels: Tensor, music: Tensor, frames_ahead: int, rng: np.random.Generator) -> Tensor:

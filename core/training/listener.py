@@ -72,9 +72,10 @@ class LipReader(nn.Module):
         super().__init__()
         self.listener, self.reader = listener, nn.Linear(features, lips.width)
 
-    def forward(self, mels: Tensor) -> tuple[Tensor, Tensor]:
-        """Windows [n, hops, 80] -> features [n, block frames, features], lips [n, block frames, width]."""
-        features = self.listener(mels)
+    def forward(self, mels: Tensor, states: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Windows [n, hops, 80] and the speech encoder's states -> features [n, block frames, features], lips [n,
+        block frames, width]."""
+        features = self.listener(mels, states)
         return features, self.reader(features)
 
 
@@ -89,7 +90,7 @@ def train_listener(
         return cut_windows(corpus, spec.hearing, loop.batch, rng)
 
     def losses(windows: Clips) -> dict[str, Tensor]:
-        _, read = reader(windows.mels)
+        _, read = reader(windows.mels, windows.states)
         wanted = lips(corpus.curves[windows.who[:, None], windows.frames])
         return {"lips": lips.error(read, wanted)}
 
@@ -118,8 +119,9 @@ def hear_as_before(
     skipped = (new_reach.frames_before - old_reach.frames_before) * HOPS_PER_FRAME
     hops = old_reach.window_frames * HOPS_PER_FRAME
     with torch.no_grad():
-        new = model.listener(windows.mels).flatten(0, 1).double()
-        old = known.listener(windows.mels[:, skipped : skipped + hops]).flatten(0, 1).double()
+        new = model.listener(windows.mels, windows.states).flatten(0, 1).double()
+        states = windows.states if its_spec.sizes.speech_width else None
+        old = known.listener(windows.mels[:, skipped : skipped + hops], states).flatten(0, 1).double()
         seen = torch.cat((new, torch.ones_like(new[:, :1])), 1)
         square = seen.T @ seen
         ridge = 1e-4 * square[:-1].diagonal().mean() * torch.eye(len(square), dtype=square.dtype)

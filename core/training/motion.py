@@ -19,10 +19,11 @@ import msgspec
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.performer.portrait.motion import MotionModel, MotionSpec
+from core.performer.portrait.motion import MotionModel
 from core.performer.portrait.weights import load_weights, save_weights
+from core.training.corpus import STREAMS, corpus_at
 from core.training.crew import Crew
-from core.training.data import DataRecipe, StreamMaker
+from core.training.data import DataRecipe  # noqa: TC001 - msgspec reads it
 from core.training.dataset import Corpus
 from core.training.distil import DistilRecipe
 from core.training.loop import LoopRecipe  # noqa: TC001 - msgspec reads it
@@ -100,21 +101,11 @@ def teach(recipe: MotionRecipe, begin: Path, out: Path) -> None:
         shutil.copytree(begin, partial, dirs_exist_ok=True)
         partial.replace(kept)
     model, spec = load_weights(kept)
-    corpus = streams(recipe.data, model, spec, out / "streams.npz")
+    corpus = corpus_at(out / STREAMS, recipe.data, Rig.of(model.codec), spec)
     learned, _ = corpus.parted(recipe.conditions.held_out)
     torch.manual_seed(recipe.seed)
     teacher = train_teacher(model, spec, learned, recipe.loop, recipe.teaching, out, recipe.seed)
     save_file(teacher.state_dict(), out / TEACHER)
-
-
-def streams(recipe: DataRecipe, model: MotionModel, spec: MotionSpec, path: Path) -> Corpus:
-    """The corpus at `path`, made when it is not there."""
-    if not path.exists():
-        partial = path.with_suffix(".partial.npz")
-        maker = StreamMaker(recipe, Rig.of(model.codec), spec.hearing)
-        Corpus.of(maker.streams(), maker.music()).save(partial)
-        partial.replace(path)
-    return Corpus.load(path)
 
 
 def distil(recipe: MotionRecipe, teacher_folder: Path, begin: Path | None, out: Path) -> None:
@@ -128,7 +119,7 @@ def distil(recipe: MotionRecipe, teacher_folder: Path, begin: Path | None, out: 
     if recipe.learning is None or recipe.play is None:
         raise ValueError("a student needs [learning] and [play]")
     model, spec = load_weights(teacher_folder / "begin")
-    corpus = Corpus.load(teacher_folder / "streams.npz")
+    corpus = Corpus.load(teacher_folder / STREAMS)
     learned, kept = corpus.parted(recipe.conditions.held_out)
     teacher = MotionModel(spec.sizes).transformer
     teacher.load_state_dict(load_file(teacher_folder / TEACHER))

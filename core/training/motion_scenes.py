@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tqdm import tqdm
 
 from core.performer.portrait.audio import power_of, scaled_log
 from core.performer.portrait.codec import FRAMES
+from core.training.dataset import DROWNED, heard_as
 from core.training.scene import Scene
 from core.training.student import Batch, Lessons
 from core.training.teacher import scene_of
@@ -94,7 +96,11 @@ class Scenes:
         drowned = torch.from_numpy((rng.random((size, 1, 1, 1)) < 0.5).astype(np.float32))
         level = torch.from_numpy(np.exp(rng.uniform(-1.0, 1.0, (size, 1, 1, 1))).astype(np.float32))
         mels = scaled_log(power + drowned * level * loud * flicker)
-        return Batch(batch.clean, batch.past, reference, batch.lips, batch.style, mels.flatten(0, 1))
+        states = batch.states
+        if states is not None:
+            how = DROWNED * drowned.flatten().numpy().astype(np.int64)
+            states = heard_as(self._corpus, how, batch.who.numpy(), batch.blocks)
+        return dataclasses.replace(batch, reference=reference, mels=mels.flatten(0, 1), states=states)
 
 
 def save_trajectories(

@@ -12,8 +12,8 @@ from core.errors import LiveTalkError
 from core.media import MediaFormat, SpeechBlock
 from core.performer.portrait.identity import SIDE, make_identity, read_picture
 from core.performer.portrait.landmarks import FaceFinder
-from core.performer.portrait.motion import MotionStream
-from core.performer.portrait.performer import motion_of, resting_curves
+from core.performer.portrait.motion import MotionStream, open_speech
+from core.performer.portrait.performer import SPEECH_FOLDER, motion_of, resting_curves
 from core.performer.portrait.warp import PortraitPainter
 from core.performer.portrait.weights import save_weights
 from core.playback.mp4 import Mp4Writer
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from core.performer.portrait.identity import PortraitIdentity
     from core.performer.portrait.motion import MotionModel, MotionSpec
+    from core.performer.portrait.speech_encoder import SpeechEncoder
     from core.training.motion_scenes import Scenes
     from core.training.motion_turns import MotionTurns
     from core.training.play import Entry, Player
@@ -47,6 +48,7 @@ class MotionWatch:
         self._turns, self._student, self._model, self._spec, self._folder = turns, student, model, spec, folder
         self._clips = clips.draw(0)
         self._identity = _identity()
+        self._speech = open_speech(spec, models_folder() / SPEECH_FOLDER)
         kept = folder / "figures.json"
         self._told: list[Entry] = json.loads(kept.read_text()) if kept.exists() else []
 
@@ -61,21 +63,25 @@ class MotionWatch:
             save_weights(self._model, self._spec, self._folder / BEST)
         if self._identity is not None:
             (self._folder / "samples").mkdir(exist_ok=True)
-            film(self._model, self._spec, self._identity, self._folder / "samples" / f"step-{step:06d}.mp4")
+            film(
+                self._model, self._spec, self._speech, self._identity, self._folder / "samples" / f"step-{step:06d}.mp4"
+            )
         (self._folder / "figures.json").write_text(json.dumps(self._told, indent=1))
         draw_window(self._told, self._folder / "figures.png")
         fresh = [entry for entry in log if entry["step"] >= since]
         tell_tensorboard(fresh, self._told[-1], self._folder / "tensorboard")
 
 
-def film(model: MotionModel, spec: MotionSpec, identity: PortraitIdentity, path: Path) -> None:
+def film(
+    model: MotionModel, spec: MotionSpec, speech: SpeechEncoder | None, identity: PortraitIdentity, path: Path
+) -> None:
     """A few words by flite, acted as the product does, always with the same noise."""
     sound = flite(_SAID, "slt").samples
     hearing = spec.hearing
     size = hearing.block_frames * hearing.frame
     blocks = -(-len(sound) // size)
     sound = np.pad(sound, (0, blocks * size + hearing.ahead - len(sound)))
-    stream = MotionStream(model, spec, resting_curves(identity), "", seed=1)
+    stream = MotionStream(model, spec, speech, resting_curves(identity), "", seed=1)
     painter = PortraitPainter(identity)
     media = MediaFormat(spec.sample_rate, spec.fps)
     writer = Mp4Writer(path, media, SIDE, SIDE)

@@ -20,8 +20,8 @@ from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec
 from core.performer.portrait.shown import Gains
 from core.performer.portrait.weights import load_weights, save_weights
 from core.training.codec import train_codec
-from core.training.data import DataRecipe, StreamMaker
-from core.training.dataset import Corpus
+from core.training.corpus import STREAMS, corpus_at
+from core.training.data import DataRecipe
 from core.training.listener import hear_as_before, train_listener
 from core.training.loop import LoopRecipe
 from core.training.rig import Rig
@@ -84,7 +84,7 @@ def run(recipe_path: Path, out: Path, install: Path | None) -> None:
     if recipe.begin:
         known, its_spec = load_weights(_beginning((recipe_path.parent / recipe.begin).resolve(), out / "begin"))
         _take(model, known)
-        corpus = _corpus(recipe.data, Rig.of(model.codec), spec, out / "streams.npz")
+        corpus = corpus_at(out / STREAMS, recipe.data, Rig.of(model.codec), spec)
         if recipe.listener is None:
             model.listener.load_state_dict(known.listener.state_dict())
         else:
@@ -93,7 +93,7 @@ def run(recipe_path: Path, out: Path, install: Path | None) -> None:
             print(f"{found:.0%} of what was heard before is heard again")
     else:
         rig = Rig.load((recipe_path.parent / recipe.data.expressions).resolve())
-        corpus = _corpus(recipe.data, rig, spec, out / "streams.npz")
+        corpus = corpus_at(out / STREAMS, recipe.data, rig, spec)
         train_codec(model.codec, corpus, rig, recipe.codec, out, recipe.seed)
         assert recipe.listener, "a run that begins from nothing has no listener yet"
         train_listener(model, spec, corpus, recipe.listener, out, recipe.seed)
@@ -109,15 +109,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--install", type=Path, help="where the weights go (assets/models/portrait); default: --out")
     given = parser.parse_args(arguments)
     run(given.recipe, given.out or Path("runs") / given.recipe.stem, given.install)
-
-
-def _corpus(recipe: DataRecipe, rig: Rig, spec: MotionSpec, path: Path) -> Corpus:
-    if not path.exists():
-        partial = path.with_suffix(".partial.npz")
-        maker = StreamMaker(recipe, rig, spec.hearing)
-        Corpus.of(maker.streams(), maker.music()).save(partial)
-        partial.replace(path)
-    return Corpus.load(path)
 
 
 def _beginning(folder: Path, kept: Path) -> Path:

@@ -65,7 +65,8 @@ class Batch:
 
     clean: latents [batch, frames, 16, 2, 2]; past: the latents before every block [batch, blocks, PAST, 16, 2, 2];
     reference: [batch, 16, 2, 2]; lips: [batch, 4 * frames, width]; style: rows [batch, STYLE_ROWS]; mels: a window a
-    block [batch * blocks, hops, 80].
+    block [batch * blocks, hops, 80]; states: the same by a speech encoder, where there is one; who, blocks: which
+    streams [batch], which of their blocks [batch, blocks].
     """
 
     clean: Tensor
@@ -74,6 +75,9 @@ class Batch:
     lips: Tensor
     style: Tensor
     mels: Tensor
+    states: Tensor | None
+    who: Tensor
+    blocks: Tensor
 
 
 class Lessons:
@@ -95,6 +99,9 @@ class Lessons:
             lips=self.lips(curves_of(self._corpus, clips)),
             style=self._styles(clips, rng),
             mels=clips.mels,
+            states=clips.states,
+            who=clips.who,
+            blocks=clips.blocks,
         )
 
     def _past(self, clips: Clips) -> Tensor:
@@ -127,7 +134,7 @@ def train_student(
 
     def losses(batch: Batch) -> dict[str, Tensor]:
         with torch.set_grad_enabled(recipe.hint > 0):
-            features, read = reader(batch.mels)
+            features, read = reader(batch.mels, batch.states)
         features = features.unflatten(0, (loop.batch, -1)).flatten(1, 2)
         sigmas = _sigmas(spec, recipe, loop.batch)
         noise = torch.randn(recipe.copies, *batch.clean.shape)

@@ -68,6 +68,6 @@ def train_teacher(
 def scene_of(model: MotionModel, batch: Batch) -> Scene:
     """What the clips of a batch are told, by ears and styles that are ready."""
     size = len(batch.clean)
-    features = model.listener(batch.mels).unflatten(0, (size, -1)).flatten(1, 2)
+    features = model.listener(batch.mels, batch.states).unflatten(0, (size, -1)).flatten(1, 2)
     nothing = model.text(torch.tensor([style_rows("")])).expand(size, -1, -1)
     return Scene(batch.reference, features, model.text(batch.style), nothing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,19 @@ from core.performer.portrait.codec import (
     DecoderState,
     MotionCodec,
 )
-from core.performer.portrait.motion import MotionModel, MotionSizes, MotionSpec, MotionStream, style_rows
-from core.performer.portrait.performer import amount_of, performer_spec
+from core.performer.portrait.motion import (
+    MotionModel,
+    MotionSizes,
+    MotionSpec,
+    MotionStream,
+    open_speech,
+    style_rows,
+)
+from core.performer.portrait.performer import SPEECH_FOLDER, amount_of, performer_spec
 from core.performer.portrait.shown import Gains, Showing, face_motion
+from core.performer.portrait.speech_encoder import FILE, PER_FRAME, WIDTH, SpeechEncoder
 from core.performer.portrait.weights import SPEC, WEIGHTS, load_weights, save_weights
+from core.settings import models_folder
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -59,7 +69,13 @@ def silence(blocks: int) -> list[SpeechBlock]:
 
 
 def stream_of(shipped: tuple[MotionModel, MotionSpec], seed: int = 1, style: str = "") -> MotionStream:
-    return MotionStream(*shipped, torch.zeros(len(CURVES)), style, seed)
+    model, spec = shipped
+    return MotionStream(model, spec, speech_of(spec), torch.zeros(len(CURVES)), style, seed)
+
+
+@functools.cache
+def speech_of(spec: MotionSpec) -> SpeechEncoder | None:
+    return open_speech(spec, models_folder() / SPEECH_FOLDER)
 
 
 def gap_of(curves: torch.Tensor, model: MotionModel) -> torch.Tensor:
@@ -76,10 +92,55 @@ def test_a_stream_hears_what_a_file_hears() -> None:
     whole = np.concatenate((np.zeros(HEARING.before, np.float32), samples, np.zeros(HEARING.ahead, np.float32)))
     offline = encoder(mel(torch.from_numpy(whole))[None])
     state, streamed = AudioState.silent(HEARING), []
+    len_of_mels = HEARING.before + BLOCK + HEARING.ahead
     for block in blocks_of(samples):
         state, window = state.hear(block.samples, block.ahead, HEARING)
-        streamed.append(encoder(mel(torch.from_numpy(window))[None]))
+        streamed.append(encoder(mel(torch.from_numpy(window[-len_of_mels:]))[None]))
     assert torch.allclose(torch.cat(streamed, 1), offline, atol=1e-5)
+
+
+class TestSpeechEncoder:
+    HEARING = MotionSpec(MotionSizes(speech_width=WIDTH)).hearing
+
+    @pytest.fixture
+    def encoder(self) -> SpeechEncoder:
+        return SpeechEncoder(models_folder() / SPEECH_FOLDER, self.HEARING)
+
+    def sound(self, seconds: float, seed: int = 0) -> torch.Tensor:
+        """A buzz through wandering resonances: [samples]."""
+        samples = torch.from_numpy(noise(seconds, seed))
+        swell = torch.nn.functional.interpolate(samples[None, None, :: MEDIA_RATE // 10].abs(), len(samples))[0, 0]
+        return swell * torch.sin(torch.arange(len(samples)) * 2 * np.pi * 140 / MEDIA_RATE).sign() * 4 + 0.02 * samples
+
+    @property
+    def length(self) -> int:
+        return self.HEARING.past + self.HEARING.block_frames * self.HEARING.frame + self.HEARING.ahead
+
+    def test_there_are_states_for_every_frame_of_the_window(self, encoder: SpeechEncoder) -> None:
+        states = encoder(self.sound(self.length / MEDIA_RATE)[None])
+        assert states.shape == (1, PER_FRAME * self.HEARING.window_frames, WIDTH)
+
+    def test_a_window_one_frame_later_has_the_same_states_one_frame_earlier(self, encoder: SpeechEncoder) -> None:
+        sound = self.sound(3.0)
+        now, later = (encoder(sound[start:][None, : self.length])[0] for start in (0, self.HEARING.frame))
+        alike = [float(torch.cosine_similarity(now[lag:], later[: len(later) - lag]).mean()) for lag in range(6)]
+        assert int(np.argmax(alike)) == PER_FRAME
+
+    def test_windows_given_together_do_not_change_each_other(self, encoder: SpeechEncoder) -> None:
+        both = torch.stack([self.sound(self.length / MEDIA_RATE), 0.1 * self.sound(self.length / MEDIA_RATE, seed=1)])
+        assert torch.equal(encoder(both), torch.cat([encoder(one[None]) for one in both]))
+
+    def test_without_its_file_there_is_advice(self, tmp_path: Path) -> None:
+        with pytest.raises(PerformerError) as missing:
+            SpeechEncoder(tmp_path, self.HEARING)
+        assert missing.value.problem is Problem.MODEL_MISSING
+        assert "make models" in missing.value.advice
+
+    def test_a_damaged_file_is_told_from_a_missing_one(self, tmp_path: Path) -> None:
+        (tmp_path / FILE).write_bytes(b"not a model")
+        with pytest.raises(PerformerError) as damaged:
+            SpeechEncoder(tmp_path, self.HEARING)
+        assert damaged.value.problem is Problem.MODEL_DAMAGED
 
 
 def test_a_decoder_fed_block_by_block_equals_one_fed_at_once() -> None:

@@ -50,7 +50,8 @@ def corpus_of(streams: int = 3, frames: int = 120) -> Corpus:
     mels[..., 0] = (torch.arange(hops) / 1000).half()
     rest, style = torch.zeros(streams, len(CURVES)), torch.tensor([[0, 1, 1]] * streams)
     music = torch.rand(2, hops, BANDS).half()
-    return Corpus(mels, curves, rest, style, torch.ones(streams, frames, dtype=torch.bool), music)
+    states = torch.zeros(0, streams, 1, 1, 1)
+    return Corpus(mels, curves, rest, style, torch.ones(streams, frames, dtype=torch.bool), music, states)
 
 
 def test_sounds_of_any_language_have_mouths() -> None:

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.performer.portrait.speech_encoder import PER_FRAME
+
 if TYPE_CHECKING:
     from core.media import Samples
 
@@ -21,6 +23,8 @@ HOPS_PER_FRAME = 4
 _WINDOW_HOPS = 2.5
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 7600.0
 _FLOOR = 1e-6
+_TO_FRAMES = 3
+"""Layers of the listener until there is one vector a frame."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Hearing:
     frames_before: int
     frames_ahead: int
     """Lips shape a sound before it is heard."""
+    seconds_before: float = 0.0
+    """Of the past that a speech encoder looks at, where there is one."""
 
     @property
     def frame(self) -> int:
@@ -51,6 +57,11 @@ class Hearing:
     def before(self) -> int:
         """Samples of the past that a block's window needs."""
         return self.frames_before * self.frame + self.span - self.hop
+
+    @property
+    def past(self) -> int:
+        """Samples of the past that are kept: what the longest ear needs."""
+        return max(self.before, int(self.seconds_before * self.sample_rate))
 
     @property
     def ahead(self) -> int:
@@ -115,7 +126,7 @@ class AudioState:
 
     @staticmethod
     def silent(hearing: Hearing) -> AudioState:
-        return AudioState(np.zeros(hearing.before, np.float32))
+        return AudioState(np.zeros(hearing.past, np.float32))
 
     def hear(self, block: Samples, ahead: Samples, hearing: Hearing) -> tuple[AudioState, Samples]:
         """The state after `block`, and the samples of its window.
@@ -132,7 +143,7 @@ class AudioState:
         silence = np.zeros(hearing.ahead - len(known), np.float32)
         fresh = np.nan_to_num(np.concatenate((block, known, silence)), nan=0.0, posinf=0.0, neginf=0.0).clip(-1.0, 1.0)
         window = np.concatenate((self.past, fresh.astype(np.float32)))
-        return AudioState(window[wanted : wanted + hearing.before].copy()), window
+        return AudioState(window[wanted : wanted + hearing.past].copy()), window
 
 
 class AudioEncoder(nn.Module):
@@ -140,9 +151,10 @@ class AudioEncoder(nn.Module):
 
     Args:
         kernels: frames that the last convolutions look at, one after the other.
+        speech_width: of a speech encoder's states, which join after the mels have come down to frames; 0 without one.
     """
 
-    def __init__(self, width: int, features: int, kernels: tuple[int, ...]) -> None:
+    def __init__(self, width: int, features: int, kernels: tuple[int, ...], speech_width: int = 0) -> None:
         super().__init__()
         wide = [layer for kernel in kernels[:-1] for layer in (nn.Conv1d(width, width, kernel), nn.GELU())]
         self.layers = nn.Sequential(
@@ -153,12 +165,18 @@ class AudioEncoder(nn.Module):
             *wide,
             nn.Conv1d(width, features, kernels[-1]),
         )
+        self.speech = nn.Conv1d(speech_width, width, PER_FRAME, stride=PER_FRAME) if speech_width else None
 
     @staticmethod
     def context(kernels: tuple[int, ...]) -> int:
         """Frames before and after a frame that its features see."""
         return 2 + sum(kernel - 1 for kernel in kernels)
 
-    def forward(self, mels: Tensor) -> Tensor:
-        """[batch, hops, 80] with the frames before and ahead -> [batch, frames, features]."""
-        return self.layers(mels.transpose(1, 2)).transpose(1, 2)
+    def forward(self, mels: Tensor, states: Tensor | None = None) -> Tensor:
+        """[batch, hops, 80] with the frames before and ahead, and the speech encoder's states [batch, PER_FRAME *
+        window frames, width] -> [batch, frames, features]."""
+        x = self.layers[:_TO_FRAMES](mels.transpose(1, 2))
+        if self.speech is not None:
+            assert states is not None, "these weights listen through a speech encoder"
+            x = x + self.speech(states.transpose(1, 2))[..., 1:-1]  # the mels have lost a frame at each end
+        return self.layers[_TO_FRAMES:](x).transpose(1, 2)

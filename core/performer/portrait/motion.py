@@ -17,8 +17,11 @@ from core.performer.diffusion.window import Window
 from core.performer.portrait.audio import AudioEncoder, AudioState, Hearing, LogMel
 from core.performer.portrait.codec import CURVES, FRAMES, LATENT, DecoderState, MotionCodec
 from core.performer.portrait.shown import Gains, Showing
+from core.performer.portrait.speech_encoder import SECONDS_BEFORE, SpeechEncoder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.media import SpeechBlock
 
 STYLE_WORDS = ("calm", "lively", "smiling", "serious", "attentive")
@@ -41,6 +44,8 @@ class MotionSizes:
     audio_hidden: int = 128
     audio_layers: tuple[int, ...] = (0, 1, 2, 3)
     codec_hidden: int = 192
+    speech_width: int = 0
+    """Of the speech encoder's states; 0 for weights that listen to mel bands alone."""
 
     def transformer(self) -> Sizes:
         return Sizes(
@@ -90,7 +95,8 @@ class MotionSpec:
     @property
     def hearing(self) -> Hearing:
         before = AudioEncoder.context(self.sizes.audio_kernels) - self.frames_ahead
-        return Hearing(self.sample_rate, self.fps, self.block_frames, before, self.frames_ahead)
+        long_before = SECONDS_BEFORE if self.sizes.speech_width else 0.0
+        return Hearing(self.sample_rate, self.fps, self.block_frames, before, self.frames_ahead, long_before)
 
 
 class MotionModel(nn.Module):
@@ -98,7 +104,7 @@ class MotionModel(nn.Module):
 
     def __init__(self, sizes: MotionSizes) -> None:
         super().__init__()
-        self.listener = AudioEncoder(sizes.audio_width, sizes.audio_features, sizes.audio_kernels)
+        self.listener = AudioEncoder(sizes.audio_width, sizes.audio_features, sizes.audio_kernels, sizes.speech_width)
         self.transformer = Transformer(sizes.transformer())
         self.codec = MotionCodec(sizes.codec_hidden)
         self.style = nn.Embedding(2 + len(STYLE_WORDS), sizes.text_dim)
@@ -130,13 +136,22 @@ class MotionStream:
 
     Args:
         rest: curves of the portrait at rest, [CURVES].
+        speech: for weights that listen through one.
         amount: factor on the movement of head and brows; 1 is how people move.
     """
 
     def __init__(
-        self, model: MotionModel, spec: MotionSpec, rest: Tensor, style: str, seed: int, amount: float = 1.0
+        self,
+        model: MotionModel,
+        spec: MotionSpec,
+        speech: SpeechEncoder | None,
+        rest: Tensor,
+        style: str,
+        seed: int,
+        amount: float = 1.0,
     ) -> None:
-        self._model, self._hearing, self._mel = model, spec.hearing, LogMel(spec.hearing)
+        self._model, self._hearing, self._speech = model, spec.hearing, speech
+        self._mel = LogMel(spec.hearing)
         with torch.inference_mode():
             reference = model.codec.encode(rest.expand(1, FRAMES, len(CURVES)))[:, 0]  # [1, 16, 2, 2]
             text = model.text(torch.tensor([style_rows(style)]))
@@ -152,7 +167,9 @@ class MotionStream:
         """Latents of the next block, [1, block latents, 16, 2, 2]."""
         self._before = _Before(self._audio)
         self._audio, window = self._audio.hear(block.samples, block.ahead, self._hearing)
-        features = self._model.listener(self._mel(torch.from_numpy(window))[None])
+        heard = torch.from_numpy(window)[None]
+        mels = self._mel(heard[0, self._hearing.past - self._hearing.before :])[None]
+        features = self._model.listener(mels, self._speech(heard) if self._speech else None)
         return self._blocks.imagine(features)
 
     def rewind(self) -> None:
@@ -165,3 +182,12 @@ class MotionStream:
         """The curves of a block, [block frames, CURVES]; blocks are decoded once, in order."""
         self._decoder, curves = self._decoder.decode(self._model.codec, latents)
         return self._showing.curves(curves)
+
+
+def open_speech(spec: MotionSpec, folder: Path) -> SpeechEncoder | None:
+    """What these weights listen through, or nothing when they need nothing.
+
+    Raises:
+        PerformerError: it is missing or damaged.
+    """
+    return SpeechEncoder(folder, spec.hearing) if spec.sizes.speech_width else None

@@ -15,13 +15,13 @@ from core.performer.portrait.codec import CURVES, FRAMES, LATENT
 from core.performer.portrait.five_points import FivePoints
 from core.performer.portrait.identity import SIDE, PortraitIdentity, make_identity
 from core.performer.portrait.landmarks import FaceFinder
-from core.performer.portrait.motion import MotionModel, MotionSpec, MotionStream
+from core.performer.portrait.motion import MotionModel, MotionSpec, MotionStream, open_speech
 from core.performer.portrait.shown import face_motion
 from core.performer.portrait.told import ToldFaces
 from core.performer.portrait.warp import PortraitPainter
 from core.performer.portrait.weights import load_weights
 from core.performer.protocol import UNSAID, LatentBlock, PerformerSpec, Said
-from core.settings import data_folder
+from core.settings import data_folder, models_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
     from core.media import Pixels, SpeechBlock
     from core.performer.portrait.face import FaceMotion
+    from core.performer.portrait.speech_encoder import SpeechEncoder
     from core.performer.protocol import Frames, Identity
 
+SPEECH_FOLDER = "moonshine"
 _MOST_AMOUNT = 1.0
 _PIECE_FRAMES = 4
 """Frames that are painted before any of them is seen."""
@@ -52,15 +54,24 @@ class PortraitPerformer:
         face_models: folder with the two networks that find and trace faces.
         style: words such as "calm, smiling"; unknown ones say nothing.
         motion_amount: how much the head and brows move, 0 (still) to 1 (lively); 0.5 is how people move.
+        speech_model: folder with the encoder that the weights listen through; without it, where `make models` puts it.
 
     Raises:
         PerformerError: a model is missing or damaged.
     """
 
-    def __init__(self, weights: Path, face_models: Path, style: str = "", motion_amount: float = 0.5) -> None:
+    def __init__(
+        self,
+        weights: Path,
+        face_models: Path,
+        style: str = "",
+        motion_amount: float = 0.5,
+        speech_model: Path | None = None,
+    ) -> None:
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
         self._model, self._motion = load_weights(weights)
+        self._speech = open_speech(self._motion, speech_model or models_folder() / SPEECH_FOLDER)
         self._finder = FaceFinder(face_models)
         self._identities = IdentityCache(data_folder() / "identities")
         self._told = ToldFaces(data_folder() / "avatars")
@@ -88,7 +99,7 @@ class PortraitPerformer:
     def open(self, identity: Identity, seed: int) -> PortraitPerformance:
         if not isinstance(identity, PortraitIdentity):
             raise TypeError(f"the portrait performer made no {type(identity).__name__}")
-        return PortraitPerformance(self._model, self._motion, identity, self._style, self._amount, seed)
+        return PortraitPerformance(self._model, self._motion, self._speech, identity, self._style, self._amount, seed)
 
 
 class PortraitPerformance:
@@ -98,13 +109,14 @@ class PortraitPerformance:
         self,
         model: MotionModel,
         spec: MotionSpec,
+        speech: SpeechEncoder | None,
         identity: PortraitIdentity,
         style: str,
         amount: float,
         seed: int,
     ) -> None:
         self._identity = identity
-        self._stream = MotionStream(model, spec, resting_curves(identity), style, seed, amount)
+        self._stream = MotionStream(model, spec, speech, resting_curves(identity), style, seed, amount)
         self._basis = model.codec.basis
         self._painter = PortraitPainter(identity)
         self._block_frames = spec.block_frames

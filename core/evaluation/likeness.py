@@ -77,7 +77,7 @@ def _figures(name: str, identity: PortraitIdentity, motion: FaceMotion, finder: 
 
 
 def _motion(actor: Actor, identity: PortraitIdentity, sound: Samples) -> FaceMotion:
-    performance = PortraitPerformance(actor.model, actor.spec, identity, "", 1.0, SEED)
+    performance = PortraitPerformance(actor.model, actor.spec, actor.speech, identity, "", 1.0, SEED)
     hearing = actor.spec.hearing
     size = hearing.block_frames * hearing.frame
     parts: list[FaceMotion] = []

@@ -72,7 +72,7 @@ def _motion(actor: Actor, identity: PortraitIdentity, said: Utterance) -> FaceMo
     lead = np.zeros(round(LEAD_S * hearing.sample_rate), np.float32)
     size = hearing.block_frames * hearing.frame
     sound = np.concatenate((lead, said.samples, np.zeros(size + hearing.ahead, np.float32)))
-    performance = PortraitPerformance(actor.model, actor.spec, identity, "smiling", 1.0, SEED)
+    performance = PortraitPerformance(actor.model, actor.spec, actor.speech, identity, "smiling", 1.0, SEED)
     latents = [
         performance.imagine(
             SpeechBlock(None, sound[at : at + size], sound[at + size : at + size + hearing.ahead])

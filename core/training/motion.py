@@ -108,9 +108,14 @@ def teach(recipe: MotionRecipe, begin: Path, out: Path) -> None:
     save_file(teacher.state_dict(), out / TEACHER)
 
 
-def distil(recipe: MotionRecipe, teacher_folder: Path, begin: Path | None, out: Path) -> None:
+def distil(
+    recipe: MotionRecipe, teacher_folder: Path, begin: Path | None, out: Path, trajectories: Path | None = None
+) -> None:
     """The converged start (`begin` is None: the student begins as its teacher), or distillation of the student in
     `begin`. The weights of its moving average lie in `out`, those of the best checkpoint in `out/best`.
+
+    Args:
+        trajectories: where the teacher's are kept; in `out` when it is not said.
 
     Raises:
         FileNotFoundError: the stage before has not run.
@@ -133,7 +138,9 @@ def distil(recipe: MotionRecipe, teacher_folder: Path, begin: Path | None, out: 
     scenes = Scenes(model, spec, learned, recipe.conditions, recipe.batch, recipe.seed)
     paths = None
     if begin is None:
-        paths = Paths(save_trajectories(teacher, scenes, spec, recipe.trajectories, out / "trajectories"))
+        paths = Paths(
+            save_trajectories(teacher, scenes, spec, recipe.trajectories, trajectories or out / "trajectories")
+        )
     else:
         if recipe.critic_learning is None:
             raise ValueError("distillation needs [critic_learning]")

@@ -146,7 +146,7 @@ MODELS = (
     ),
     Model(
         name="moonshine",
-        purpose="understands spoken English",
+        purpose="understands spoken English, and hears for the lips",
         package="moonshine-voice",
         version="0.1.0",  # later releases carry no model
         wheel_sha256="0f833deb43bad5dcfb4cfd3257b6df83ef9abd3f27be3199622fe41932e8d916",

@@ -189,6 +189,8 @@ class _Sample:
 
     def worded(self) -> None: ...
 
+    def anew(self) -> None: ...
+
     def speak(self, samples: Samples, text: str) -> bool:
         self._pieces.append(samples)
         return True

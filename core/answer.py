@@ -40,7 +40,12 @@ class Ended:
     error: LiveTalkError | None
 
 
-Report = UserWords | Spoke | Ended
+@dataclass(frozen=True, eq=False)
+class Anew:
+    turn: Turn
+
+
+Report = UserWords | Spoke | Anew | Ended
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,9 @@ class Answer:
             self._marks.mark(self.turn.number, Step.FIRST_SOUND)
         self._report(Spoke(self.turn, text, len(samples)))
         return self._put(SpeechSegment(self.turn, samples, text))
+
+    def anew(self) -> None:
+        self._report(Anew(self.turn))
 
     def finish(self, verdict: Verdict = Verdict.OK) -> None:
         self._end(Ended(self.turn, verdict, None))

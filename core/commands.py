@@ -42,6 +42,11 @@ class Retry:
 
 
 @dataclass(frozen=True)
+class GoOn:
+    """Have the last answer gone on with, which stopped before its end."""
+
+
+@dataclass(frozen=True)
 class Open:
     """Go on with another history."""
 
@@ -61,5 +66,5 @@ class Rules:
     hold_to_talk: bool
 
 
-Command = Say | Interrupt | Hold | Appear | Retry | Open | Microphone | Rules
+Command = Say | Interrupt | Hold | Appear | Retry | GoOn | Open | Microphone | Rules
 """What the window may tell the conversation."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.answer import Answer, Ended, Output, Report, Sounding, Spoke, UserWords
+from core.answer import Anew, Answer, Ended, Output, Report, Sounding, Spoke, UserWords
 from core.channel import Channel, Closed, TimedOut
-from core.commands import Appear, Command, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
+from core.commands import Appear, Command, GoOn, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
 from core.dialogue.protocol import Verdict
 from core.draft import Draft
 from core.events import Failed, Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 _TICK_S = 0.04
 _INBOX = 2 * CAPTURE_RATE
 _COMPLETE = {Verdict.OK, Verdict.NO_AUDIO, Verdict.MUTE}
-
-
 _Message = AudioChunk | Command | Report | Glimpsed | Judged | Overheard
 
 
@@ -149,7 +147,7 @@ class Conversation:
                 self._voice.judged(message)
             case Overheard():
                 self._voice.overheard(message)
-            case UserWords() | Spoke() | Ended():
+            case UserWords() | Spoke() | Anew() | Ended():
                 self._hear_of_reply(message)
             case None:
                 pass
@@ -193,8 +191,13 @@ class Conversation:
             case Retry(here):
                 self._unanswered.attempts = 0
                 self._retry(here)
+            case GoOn():
+                if self._reply is None and (words := self._memory.wish_to_go_on()):
+                    self._begin(words)
             case Microphone(on):
-                self._switch_microphone(on)
+                self._microphone_on = on
+                if not on:
+                    self._voice.fall_silent()
             case _:
                 self._change(command)
 
@@ -228,11 +231,6 @@ class Conversation:
     def answer(self, speech: AudioChunk, silence_s: float, again: Turn | None) -> None:
         draft, self._draft = self._draft, None
         self._begin(speech, silence_s, draft or again)
-
-    def _switch_microphone(self, on: bool) -> None:
-        self._microphone_on = on
-        if not on:
-            self._voice.fall_silent()
 
     # -- the turn
 
@@ -304,16 +302,16 @@ class Conversation:
             self._know_words(message)
         elif reply is None or message.turn is not reply.turn:
             return
-        elif isinstance(message, Spoke):
-            reply.pieces.append((message.text, message.samples))
-            self.sounding = Sounding(reply.turn, tuple(reply.pieces))
-            if message.text:
-                self._emit(Replying(reply.turn.number, reply.text))
-        else:
+        elif isinstance(message, Ended):
             reply.ended = message
             if message.error is not None:
                 now = self._marks.now()
                 self._unanswered.keep(reply.turn, message.error, begun=bool(reply.pieces), now=now)
+        else:
+            reply.take(message)
+            self.sounding = Sounding(reply.turn, tuple(reply.pieces))
+            if not isinstance(message, Spoke) or message.text:
+                self._emit(Replying(reply.turn.number, reply.text))
 
     def _know_words(self, words: UserWords) -> None:
         """What the person said in a spoken turn became known."""
@@ -351,7 +349,8 @@ class Conversation:
         self._voice.words = ""
         self._voice.reply_over()
         ended = reply.ended
-        text = reply.text.strip()
+        text, unsaid = reply.split(reply.samples)
+        text = text.strip()
         complete = ended is not None and ended.error is None and ended.verdict in _COMPLETE
         if text:
             self._memory.reply(reply, cut=not complete)
@@ -363,7 +362,7 @@ class Conversation:
         if ended is not None and ended.verdict is Verdict.MUTE:
             self._emit(Failed.of(writes_only(spoken_for=bool(reply.samples))))
         if reply.pieces or ended is None or ended.error is None:
-            self._emit(Replying(reply.turn.number, text, done=True, complete=complete))
+            self._emit(Replying(reply.turn.number, text, True, complete, unsaid, reply.stopped))
 
     # -- the status
 

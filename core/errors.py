@@ -17,6 +17,7 @@ class Problem(enum.Enum):
     ENDPOINT_REFUSED = "endpoint_refused"
     KEY_REFUSED = "key_refused"
     ANSWER_CUT = "answer_cut"
+    ANSWER_DECLINED = "answer_declined"
     NO_MICROPHONE = "no_microphone"
     NO_LOUDSPEAKER = "no_loudspeaker"
     DEVICE_LOST = "device_lost"

@@ -58,6 +58,10 @@ class Replying:
     done: bool = False
     complete: bool = True
     """With `done`: False when the reply was cut or faulty."""
+    unsaid: str = ""
+    """With `done`: the words after `text` that came and were never spoken."""
+    may_go_on: bool = False
+    """With `done`: it stopped before its end, and the rest of it can be asked for."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from core.answer import Spoke
 from core.dialogue.heard import heard_text
 from core.dialogue.history import Entry
+from core.dialogue.phrases import phrases_for
+from core.dialogue.protocol import Verdict
 from core.errors import LiveTalkError
 from core.events import Failed
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from core.answer import Ended
+    from core.answer import Anew, Ended
     from core.dialogue.history import History
     from core.dialogue.protocol import Dialogue
     from core.events import Emit
@@ -46,9 +49,29 @@ class Spoken:
     def samples(self) -> int:
         return sum(samples for _, samples in self.pieces)
 
+    def take(self, report: Spoke | Anew) -> None:
+        """More of the answer came, or it begins again."""
+        if isinstance(report, Spoke):
+            self.pieces.append((report.text, report.samples))
+        else:
+            self.pieces.clear()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of its sound has come."""
+        return self.ended is not None and self.ended.error is None and self.ended.verdict is not Verdict.CUT
+
+    @property
+    def stopped(self) -> bool:
+        """Whether something was said and the rest is missing: the connection broke, or it grew too long."""
+        early = self.ended is not None and (not self.whole or self.ended.verdict is Verdict.LENGTH)
+        return early and bool(self.split(self.samples)[0].strip())
+
     def split(self, heard: int) -> tuple[str, str]:
-        """The words that `heard` samples have said, and the others."""
-        return heard_text(self.pieces, heard, complete=self.ended is not None)
+        """The words that `heard` samples have said, and the others. A reply without any sound is read."""
+        if self.ended is not None and not self.samples:
+            return self.text, ""
+        return heard_text(self.pieces, heard, complete=self.whole)
 
 
 class Memory:
@@ -91,8 +114,8 @@ class Memory:
             self._emit(Failed.of(error))
 
     def reply(self, spoken: Spoken, *, cut: bool) -> None:
-        """A reply that is over, heard to its end."""
-        self._reply(spoken, spoken.text.strip(), spoken.samples, cut=cut)
+        """A reply that is over, heard as far as it came."""
+        self._reply(spoken, spoken.split(spoken.samples)[0], spoken.samples, cut=cut, broken=spoken.stopped)
 
     def heard(self, spoken: Spoken, heard: int) -> None:
         """What was heard of a reply that was cut, or that is not over."""
@@ -107,7 +130,15 @@ class Memory:
         if spoken.split(heard)[0].strip():
             self.heard(spoken, heard)
 
-    def _reply(self, spoken: Spoken, said: str, heard: int, *, cut: bool) -> None:
+    def wish_to_go_on(self) -> str:
+        """How the person asks for the rest of an answer, in the language of the conversation; empty where the last one
+        was whole."""
+        entries = self._history.entries
+        if not entries or not entries[-1].broken:
+            return ""
+        return phrases_for(entry.text for entry in reversed(entries)).go_on
+
+    def _reply(self, spoken: Spoken, said: str, heard: int, *, cut: bool, broken: bool = False) -> None:
         self._put(
             Entry(
                 spoken.turn.number,
@@ -117,6 +148,7 @@ class Memory:
                 full_text=spoken.text.strip() if cut else "",
                 heard_s=heard / self._media_rate,
                 cut=cut,
+                broken=broken,
             )
         )
 

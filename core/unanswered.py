@@ -78,9 +78,8 @@ def kept_question(history: History) -> Turn | None:
 
 def declined() -> LiveTalkError:
     """The endpoint's own filter stopped the answer."""
-    return LiveTalkError(
-        Problem.ANSWER_CUT, "The endpoint declined to answer that.", "Ask it in another way, or ask something else."
-    )
+    title, advice = "The endpoint declined to answer that.", "Ask it in another way, or ask something else."
+    return LiveTalkError(Problem.ANSWER_DECLINED, title, advice)
 
 
 def writes_only(*, spoken_for: bool) -> LiveTalkError:

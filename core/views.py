@@ -49,8 +49,8 @@ class Caption:
 
 @dataclass(frozen=True)
 class TranscriptEntry:
-    """What one side said, for a window that shows an earlier conversation. `unheard` was cut off by the person;
-    `answered` is False for a question without a reply."""
+    """What one side said, for a window that shows an earlier conversation. `unheard` was cut off, by the person unless
+    the reply is `broken`; `answered` is False for a question without a reply."""
 
     role: Literal["user", "assistant"]
     text: str
@@ -60,6 +60,7 @@ class TranscriptEntry:
     cut: bool
     answered: bool
     private: bool
+    broken: bool = False
 
 
 @dataclass
@@ -90,6 +91,7 @@ def transcript(history: History) -> list[TranscriptEntry]:
             entry.cut,
             entry.turn in replied,
             history.private,
+            entry.broken,
         )
         for entry in entries
     ]

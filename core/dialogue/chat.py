@@ -13,6 +13,7 @@ import msgspec
 from core.dialogue.aloud import Aloud
 from core.dialogue.client import list_models
 from core.dialogue.exchange import Waiting, read_reply
+from core.dialogue.phrases import phrases_for
 from core.dialogue.protocol import Verdict
 from core.dialogue.request import Question, build_request
 from core.dialogue.same_speech import same_speech
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from core.dialogue.wire import Sound
 
 log = logging.getLogger(__name__)
-NOT_CAUGHT = "Sorry, I didn't catch that."
 _WRITE_DOWN = (
     "Write down word for word what is said in the recording, in its own language. Write nothing else. "
     "If nothing is said, write a dash."
@@ -71,7 +71,8 @@ class ChatTransport:
         if isinstance(question.speech, AudioChunk) and not server.hears:
             words = await self._hear(question.speech)
             if not words:
-                await self._say(NOT_CAUGHT, delivery)
+                words = phrases_for([*question.texts, self._endpoint.instructions]).not_caught
+                await self._say(words, delivery)
                 return Verdict.OK
             await delivery.user_said(words)
             question = replace(question, speech=words)

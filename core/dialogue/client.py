@@ -25,12 +25,13 @@ class Patience:
     """How long an endpoint is waited for, in seconds.
 
     `sign_s` is for the first sign of life (the answer's head): without one the connection is taken for dead and the
-    request is made once more on another. `first_s` is for the first piece of the reply, both attempts together;
-    `gap_s` for each later one; `turn_s` for all waiting of a turn.
+    request is made once more on another. `stall_s` is for the first piece of the reply in the first attempt, `first_s`
+    in both attempts together; `gap_s` is for each later piece; `turn_s` for all waiting of a turn.
     """
 
     connect_s: float = 3.0
     sign_s: float = 5.0
+    stall_s: float = 8.0
     first_s: float = 10.0
     gap_s: float = 5.0
     turn_s: float = 90.0

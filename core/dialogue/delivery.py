@@ -70,6 +70,10 @@ class Delivery:
         """The words of the person's spoken turn became known."""
         await self._tell(text)
 
+    def forget(self) -> None:
+        """The reply begins again; so far there were only words."""
+        self.text, self._letters, self.begun = "", 0.0, False
+
     async def end(self) -> None:
         """Give what the resampler still holds; note a reply whose sound is too short for its words."""
         await self._at_rate(MEDIA_RATE)

@@ -35,6 +35,7 @@ class Waiting:
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self._spent_s = 0.0
+        self._first_attempt = True
 
     @property
     def spent_s(self) -> float:
@@ -43,7 +44,11 @@ class Waiting:
     @property
     def may_ask_again(self) -> bool:
         """Whether a second attempt would have time enough to be answered."""
-        return self._first_left_s > self._patience.first_s / 4
+        return self._patience.first_s - self._spent_s > self._patience.first_s / 8
+
+    def begin_again(self) -> None:
+        """Another attempt begins, which may take what is left."""
+        self._first_attempt = False
 
     async def for_sign(self, answer: Awaitable[T]) -> T:
         return await self._limited(answer, min(self._patience.sign_s, self._first_left_s))
@@ -56,7 +61,8 @@ class Waiting:
 
     @property
     def _first_left_s(self) -> float:
-        return self._patience.first_s - self._spent_s
+        limit_s = self._patience.first_s
+        return (min(self._patience.stall_s, limit_s) if self._first_attempt else limit_s) - self._spent_s
 
     async def _limited(self, answer: Awaitable[T], limit_s: float) -> T:
         loop = asyncio.get_running_loop()
@@ -88,7 +94,7 @@ async def read_reply(
     except TimeoutError as error:
         if decoder.finished:
             return decoder.verdict
-        raise Setback(silent(waiting.spent_s), again_after_s=0.0 if waiting.may_ask_again else None) from error
+        raise Setback(silent(waiting.spent_s), again_after_s=(0.0,) if waiting.may_ask_again else ()) from error
     except openai.APIError as error:
         raise of_failure(error, endpoint, request.model) from error
     except UnreadableReply as error:
@@ -121,7 +127,7 @@ async def _read(
 def _ended(decoder: TurnDecoder) -> Verdict:
     """The verdict of a stream that ended cleanly; without a finish reason the end is a cut all the same."""
     if not decoder.chunks:
-        raise Setback(not_an_endpoint("an empty answer"), again_after_s=0.5)
+        raise Setback(not_an_endpoint("an empty answer"), again_after_s=(0.5,))
     if decoder.verdict is Verdict.CUT:
-        raise Setback(failing("the stream ended without a finish"), again_after_s=0.0)
+        raise Setback(failing("the stream ended without a finish"), again_after_s=(0.0,))
     return decoder.verdict

@@ -41,6 +41,8 @@ class Entry(msgspec.Struct, frozen=True, tag_field="kind", tag="entry", omit_def
     heard_s: float = 0.0
     cut: bool = False
     spoken: bool = False
+    broken: bool = False
+    """The reply stopped before its end by itself; nobody interrupted it."""
     withheld: bool = False
     """The endpoint's filter stopped this turn; it is not told to a model again, which would be stopped again."""
 

@@ -19,6 +19,7 @@ from core.dialogue.delivery import Delivery
 from core.dialogue.exchange import Waiting
 from core.dialogue.identify import identify
 from core.dialogue.listener import Listener
+from core.dialogue.phrases import phrases_for
 from core.dialogue.profile import turned, without_refused
 from core.dialogue.protocol import Verdict
 from core.dialogue.realtime import RealtimeTransport
@@ -43,17 +44,16 @@ T = TypeVar("T")
 STILL_WARM_S = 4.0
 """A connection used this recently is not warmed again (local servers close theirs after five seconds)."""
 JOIN_LIMIT_S = 10.0
-APOLOGY = "I'm sorry, I can't answer that."
 _MUTE_AFTER = 2
 _HANDS = 4
 
 
 @dataclass
 class _Chances:
-    """What may still be tried in a turn."""
+    """What was tried in a turn already."""
 
-    repeat: bool = True
-    shorten: bool = True
+    repeated: int = 0
+    shortened: bool = False
 
 
 class OmniDialogue:
@@ -256,8 +256,12 @@ class OmniDialogue:
                 return self._judge(server, await self._transport.attempt(server, question, waiting, delivery))
             except Setback as setback:
                 if setback.filtered:
-                    return await self._declined(delivery)
+                    return await self._declined(question, delivery)
                 question = await self._again(setback, question, delivery, chances)
+                if delivery.begun:
+                    delivery.forget()
+                    await self._hand(reply.anew)
+                waiting.begin_again()
 
     async def _again(self, setback: Setback, question: Question, delivery: Delivery, chances: _Chances) -> Question:
         """What to ask after a setback: with a switch of the profile turned that the server named, less of it where it
@@ -269,24 +273,22 @@ class OmniDialogue:
         if delivery.sounded:
             await delivery.end()
             raise broken_off(setback.error.detail or setback.error.title) from setback
-        if delivery.begun:
-            raise setback.error from setback
         if self._reshape(setback):
             return question
-        if setback.too_long and chances.shorten:
-            chances.shorten = False
+        if setback.too_long and not chances.shortened:
+            chances.shortened = True
             return question.shorter()
-        if not chances.repeat or setback.again_after_s is None:
+        if chances.repeated >= len(setback.again_after_s):
             raise setback.error from setback
-        chances.repeat = False
-        await asyncio.sleep(setback.again_after_s)
+        await asyncio.sleep(setback.again_after_s[chances.repeated])
+        chances.repeated += 1
         return question
 
-    async def _declined(self, delivery: Delivery) -> Verdict:
+    async def _declined(self, question: Question, delivery: Delivery) -> Verdict:
         """A filter stopped the turn: say so, as far as there is a voice."""
         if not delivery.begun:
             with contextlib.suppress(Setback):
-                await self._chat.apologise(APOLOGY, delivery)
+                await self._chat.apologise(phrases_for([*question.texts, self._endpoint.instructions]).sorry, delivery)
         await delivery.end()
         return Verdict.FILTERED
 

@@ -60,6 +60,10 @@ class Reply(Protocol):
         full (asyncio callers use a thread). False when the turn is no longer wanted."""
         ...
 
+    def anew(self) -> None:
+        """The answer begins again: the words that were given so far came without sound and do not count."""
+        ...
+
     def finish(self, verdict: Verdict = Verdict.OK) -> None:
         """The reply is complete, or ended as `verdict` says; what was spoken plays to its end."""
         ...

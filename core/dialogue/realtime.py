@@ -248,11 +248,11 @@ class RealtimeTransport:
                     decoder.heard = ""
         except TimeoutError as error:
             if not decoder.finished:
-                raise Setback(silent(waiting.spent_s), again_after_s=0.0 if waiting.may_ask_again else None) from error
+                raise Setback(silent(waiting.spent_s), again_after_s=(0.0,) if waiting.may_ask_again else ()) from error
         link.last_reply = decoder.id
         await delivery.end()
         if decoder.verdict is Verdict.CUT:
-            raise Setback(failing("the server ended its reply early"), again_after_s=0.0)
+            raise Setback(failing("the server ended its reply early"), again_after_s=(0.0,))
         return decoder.verdict
 
     async def _ask(self, link: _Link, server: Server, question: Question) -> None:
@@ -283,15 +283,15 @@ class RealtimeTransport:
                 header = response.headers.get("retry-after", "")
                 return of_status(response.status_code, "", said, header, self._endpoint, server.model)
             case ConnectionClosed():
-                return Setback(failing("the connection was closed"), again_after_s=0.0)
+                return Setback(failing("the connection was closed"), again_after_s=(0.0,))
             case UnreadableReply() | json.JSONDecodeError() | UnicodeDecodeError():
                 return Setback(not_an_endpoint(type(trouble).__name__))
             case OSError() if not isinstance(trouble, TimeoutError):
-                return Setback(unreachable(type(trouble).__name__), again_after_s=None if connecting else 0.0)
+                return Setback(unreachable(type(trouble).__name__), again_after_s=() if connecting else (0.0,))
             case WebSocketException():
                 return Setback(not_an_endpoint(type(trouble).__name__))
             case TimeoutError():
-                return Setback(silent(self._patience.sign_s), again_after_s=0.0)
+                return Setback(silent(self._patience.sign_s), again_after_s=(0.0,))
             case _:
                 return None
 

@@ -34,6 +34,12 @@ class Question:
     kept: Mapping[int, AudioChunk] = field(default_factory=dict[int, AudioChunk])
     halved: bool = False
 
+    @property
+    def texts(self) -> list[str]:
+        """The words of the conversation as far as they are known, newest first."""
+        newest = [self.speech] if isinstance(self.speech, str) else []
+        return newest + [message.text for message in reversed(self.history)]
+
     def shorter(self) -> Question:
         """The newer half of what was said before, and the last minute of the turn itself: what is asked when all of it
         was too long."""

@@ -15,6 +15,7 @@ import openai
 
 from core.dialogue.client import list_models, open_client
 from core.dialogue.endpoint import Endpoint
+from core.dialogue.phrases import ENGLISH, language_of
 from core.dialogue.request import wav_of
 from core.dialogue.trouble import Setback, cannot_hear, failing, not_an_endpoint, of_failure, silent
 from core.dialogue.wire import PcmDecoder, Sound, UnreadableReply
@@ -104,7 +105,7 @@ class Speech:
             raise Setback(ServerError(hopeless.problem, hopeless.title, hopeless.advice, detail=error.title)) from error
 
     async def say(self, sentence: str) -> AsyncIterator[Sound]:
-        """The sound of `sentence` as it comes; nothing where there is no voice.
+        """The sound of `sentence` as it comes; nothing where there is no voice for it: this computer's is English.
 
         Raises:
             Setback: the service failed.
@@ -119,7 +120,7 @@ class Speech:
                 self._voice = None
             else:
                 return
-        if self._local.say is not None:
+        if self._local.say is not None and language_of(sentence) in ("", ENGLISH):
             samples, rate = await asyncio.get_running_loop().run_in_executor(None, self._local.say, sentence)
             if samples.size:
                 self.spoke = True
@@ -159,7 +160,7 @@ class _Remote:
                     response_format="json",
                 )
         except TimeoutError as error:
-            raise self._told(Setback(silent(self._patience.first_s), again_after_s=0.0)) from error
+            raise self._told(Setback(silent(self._patience.first_s), again_after_s=(0.0,))) from error
         except openai.APIError as error:
             raise self._failure(error) from error
         text = getattr(heard, "text", None)
@@ -188,7 +189,7 @@ class _Remote:
         except openai.APIError as error:
             raise self._failure(error) from error
         except httpx2.HTTPError as error:
-            raise self._told(Setback(failing(type(error).__name__), again_after_s=0.0)) from error
+            raise self._told(Setback(failing(type(error).__name__), again_after_s=(0.0,))) from error
         except UnreadableReply as error:
             raise self._told(Setback(not_an_endpoint(str(error)))) from error
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 SHORT_WAIT_S = 3.0
 """The longest that a busy endpoint is waited for without telling the person."""
+_QUIET_WAITS_S = (1.0, 2.0)
 _UNSTATED_WAIT_S = 4.0
+"""What follows the quiet waits where a busy endpoint does not say when it will be free."""
 _LET_COMPANION_ANSWER = "or let the built-in companion answer."
 _ACCOUNT_CODES = ("arrearage", "accessdenied", "access_denied", "unpurchased")
 _QUOTA_CODES = ("insufficient_quota", "exceeded your current quota")
@@ -39,8 +41,8 @@ class Setback(Exception):
 
     Args:
         error: what to tell the person if this is the end of it.
-        again_after_s: seconds after which one more attempt is worthwhile as long as nothing of the reply was given;
-            None when the same request would fail the same way.
+        again_after_s: pauses, in seconds, after which one more attempt is worthwhile each, as long as nothing of the
+            reply was heard; none when the same request would fail the same way.
         refusal: the server's own words when it refused the request's form (400), for `without_refused`.
         filtered: the provider's content filter stopped the turn.
         too_long: less of the conversation may be accepted.
@@ -50,7 +52,7 @@ class Setback(Exception):
         self,
         error: ServerError,
         *,
-        again_after_s: float | None = None,
+        again_after_s: tuple[float, ...] = (),
         refusal: str = "",
         filtered: bool = False,
         too_long: bool = False,
@@ -145,7 +147,7 @@ def of_failure(error: openai.APIError, endpoint: Endpoint, model: str) -> Setbac
     if isinstance(error, openai.APIConnectionError):
         never_connected = isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
         detail = type(error.__cause__ or error).__name__
-        return Setback(unreachable(detail), again_after_s=None if never_connected else 0.0)
+        return Setback(unreachable(detail), again_after_s=() if never_connected else (0.0,))
     said = _said(error, endpoint)
     return of_words(str(error.code or ""), said)
 
@@ -155,7 +157,7 @@ def of_words(code: str, said: str) -> Setback:
     named = f"{code} {said}".lower()
     filtered = any(part in named for part in _FILTER_CODES)
     too_long = not filtered and any(words in named for words in _TOO_LONG)
-    return Setback(failing(f"error in the reply: {said}"), again_after_s=0.5, filtered=filtered, too_long=too_long)
+    return Setback(failing(f"error in the reply: {said}"), again_after_s=(0.5,), filtered=filtered, too_long=too_long)
 
 
 def of_refusal(code: str, said: str, endpoint: Endpoint, model: str) -> Setback:
@@ -173,7 +175,7 @@ def of_status(status: int, code: str, said: str, retry_after: str, endpoint: End
     if status == 429:
         return _busy(named, detail, retry_after)
     if status >= 500:
-        return Setback(failing(detail), again_after_s=0.5, refusal=said)
+        return Setback(failing(detail), again_after_s=(0.5,), refusal=said)
     return _of_named(status, named, said, detail, model)
 
 
@@ -211,8 +213,8 @@ def _busy(named: str, detail: str, retry_after: str) -> Setback:
         retry_after_s=wait_s,
     )
     if stated is None:
-        return Setback(busy, again_after_s=1.0)
-    return Setback(busy, again_after_s=stated if stated <= SHORT_WAIT_S else None)
+        return Setback(busy, again_after_s=_QUIET_WAITS_S)
+    return Setback(busy, again_after_s=(stated,) if stated <= SHORT_WAIT_S else ())
 
 
 def _retry_after_s(header: str) -> float | None:

@@ -47,6 +47,9 @@ class KeptReply:
     def worded(self) -> None:
         pass
 
+    def anew(self) -> None:
+        pass
+
     def user_said(self, text: str) -> None:
         self.calls.append("user_said")
         self.words = text

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from core.media import Samples
 
 PCM = tone(0.5)
-IMPATIENT = Patience(connect_s=1.0, sign_s=0.25, first_s=0.5, gap_s=0.3, turn_s=5.0)
+IMPATIENT = Patience(connect_s=1.0, sign_s=0.25, stall_s=0.35, first_s=0.5, gap_s=0.2, turn_s=5.0)
 FINISH = Event(chunk({"content": ""}, "stop"))
 HELLO: tuple[Step, ...] = (Head(), vllm_words("Hello."), vllm_sound(wav(PCM)), FINISH, Event(USAGE), DONE)
 KEY = "sk-a-very-secret-key"
@@ -52,6 +52,7 @@ class Heard:
         self.said = ""
         self.text = ""
         self.samples: list[Samples] = []
+        self.restarts = 0
         self.verdict: Verdict | None = None
         self.error: LiveTalkError | None = None
         self._ended = threading.Event()
@@ -71,6 +72,11 @@ class Heard:
         if samples.size:
             self.began.set()
         return not self.turn.cancelled
+
+    def anew(self) -> None:
+        assert not any(samples.size for samples in self.samples)
+        self.text = ""
+        self.restarts += 1
 
     def finish(self, verdict: Verdict = Verdict.OK) -> None:
         self.verdict = verdict

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from core.dialogue.client import Patience
+from core.dialogue.endpoint import Endpoint
+from core.dialogue.exchange import Waiting
 from core.dialogue.protocol import Verdict
-from core.dialogue.trouble import silent
+from core.dialogue.trouble import key_refused, silent
 from core.errors import Problem
 from tests.core.omni_server import (
     DONE,
@@ -48,6 +52,21 @@ def test_a_key_with_letters_no_key_has_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("dashscope-intl.aliyuncs.com", "Singapore"),
+        ("dashscope.aliyuncs.com", "Beijing"),
+        ("ws1.cn-beijing.maas.aliyuncs.com", "Beijing"),
+        ("ws1.ap-southeast-1.maas.aliyuncs.com", "Singapore"),
+    ],
+)
+def test_a_key_that_is_refused_names_the_region_of_the_address(host: str, region: str) -> None:
+    error = key_refused(Endpoint(f"https://{host}/compatible-mode/v1", key=KEY), "HTTP 401")
+    assert error.advice.startswith("Check it in Settings.")
+    assert f"belongs to {region}, and a key" in error.advice
+
+
+@pytest.mark.parametrize(
     ("answer", "part"),
     [
         (refused(403, "Model not purchased."), "Model not purchased."),
@@ -66,6 +85,20 @@ def test_a_refusal_is_told_in_words_a_person_can_act_on(answer: list[Step], part
     assert error.retry_after_s is None
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused(403, "x", code="AccessDenied"),
+        refused(403, "x", code="AccessDenied.Unpurchased"),
+        refused(400, "Overdue payment.", code="Arrearage"),
+    ],
+)
+def test_what_the_account_does_not_allow_is_told_as_the_provider_says_it_and_asked_once(answer: list[Step]) -> None:
+    error, _, requests = failure(answer)
+    assert (error.title, requests) == ("The endpoint does not let this account use the model.", 1)
+    assert "It says: “" in error.advice
+
+
 def test_a_content_filter_ends_the_turn_without_an_error() -> None:
     with talking(in_turn(refused(400, "Input may be inappropriate", code="data_inspection_failed"))) as (_, dialogue):
         assert ask(dialogue).verdict is Verdict.FILTERED
@@ -81,6 +114,20 @@ def test_a_busy_endpoint_that_asks_for_a_moment_is_given_it() -> None:
     with talking(in_turn(refused(429, headers=(("retry-after", "0.05"),)), HELLO)) as (server, dialogue):
         assert ask(dialogue).pcm == PCM
         assert len(server.turns) == 2
+
+
+def test_a_busy_endpoint_that_gives_no_time_is_asked_after_one_two_and_four_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("core.dialogue.omni.asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+    error, _, requests = failure(refused(429, code="limit_requests"))
+    assert (pauses, requests, error.retry_after_s) == ([1.0, 2.0], 3, 4.0)
+    assert str(error) == "The endpoint is busy (429). Trying again in 4 s."
 
 
 def test_a_used_up_account_is_not_worth_waiting_for() -> None:
@@ -110,9 +157,28 @@ def test_the_words_for_ten_seconds_of_silence_are_those_of_the_design() -> None:
     )
 
 
-def test_a_server_that_took_the_request_and_then_says_nothing_is_not_asked_twice_beyond_the_limit() -> None:
+def test_a_server_that_took_the_request_and_then_says_nothing_is_asked_once_more_within_the_limit() -> None:
     error, _, requests = failure([Head(), Hold()], patience=IMPATIENT)
-    assert (error.problem, requests) == (Problem.ENDPOINT_SILENT, 1)
+    assert (error.problem, requests) == (Problem.ENDPOINT_SILENT, 2)
+    with talking(in_turn([Head(), Hold()], HELLO), IMPATIENT) as (server, dialogue):
+        assert ask(dialogue).pcm == PCM
+        assert len(server.turns) == 2
+
+
+def test_the_limits_of_patience_are_those_of_the_facts() -> None:
+    patience = Patience()
+    assert (patience.connect_s, patience.stall_s, patience.gap_s, patience.turn_s) == (3.0, 8.0, 5.0, 90.0)
+
+
+def test_two_stalls_take_no_longer_than_the_limit_for_the_first_words() -> None:
+    waiting = Waiting(Patience())
+    assert waiting._first_left_s == 8.0
+    waiting._spent_s = 8.01
+    assert waiting.may_ask_again
+    waiting.begin_again()
+    assert waiting._first_left_s == pytest.approx(1.99)
+    waiting._spent_s = 10.0
+    assert not waiting.may_ask_again
 
 
 def test_a_dead_connection_is_replaced_before_anybody_notices() -> None:
@@ -151,9 +217,29 @@ def test_a_stream_that_ends_before_it_began_is_tried_once_more_and_then_told() -
     assert (error.problem, reply.text, requests) == (Problem.ENDPOINT_UNREACHABLE, "", 2)
 
 
-def test_words_without_their_sound_are_not_asked_for_again() -> None:
-    error, reply, requests = failure([Head(), vllm_words("Hello"), Hold()], patience=IMPATIENT)
-    assert (error.problem, reply.text, requests) == (Problem.ENDPOINT_SILENT, "Hello", 1)
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param([Hold()], id="a stall"),
+        pytest.param([Reset()], id="reset"),
+        pytest.param([DONE], id="no finish"),
+        pytest.param([Event({"error": {"message": "out of memory", "code": 500}}), DONE], id="an error event"),
+        pytest.param([Event({"error": {"message": "no slot", "code": "resource_exhausted"}}), DONE], id="overloaded"),
+    ],
+)
+def test_words_whose_sound_never_came_are_taken_back_and_the_question_is_asked_once_more(ending: list[Step]) -> None:
+    with talking(in_turn([Head(), vllm_words("Well"), *ending], HELLO), IMPATIENT) as (server, dialogue):
+        reply = ask(dialogue)
+        assert len(server.turns) == 2
+    assert (reply.text, reply.pcm, reply.verdict, reply.restarts) == ("Hello.", PCM, Verdict.OK, 1)
+    error, reply, requests = failure([Head(), vllm_words("Hello"), *ending], patience=IMPATIENT)
+    assert (error.retry_after_s is not None, reply.text, requests) == (True, "Hello", 2)
+
+
+def test_nothing_is_asked_again_once_something_was_heard() -> None:
+    stalled = [Head(), vllm_words("Hello"), vllm_sound(wav(PCM)), Hold()]
+    error, reply, requests = failure(stalled, patience=IMPATIENT)
+    assert (error.problem, reply.pcm, reply.restarts, requests) == (Problem.ANSWER_CUT, PCM, 0, 1)
 
 
 def test_a_stall_after_the_finish_is_an_end() -> None:

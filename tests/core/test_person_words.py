@@ -83,7 +83,7 @@ def test_a_question_the_endpoint_declined_can_be_asked_again(rig: ConversationRi
     rig.crank(0.1)
     rig.dialogue.replies[0].finish(Verdict.FILTERED)
     rig.crank(0.5)
-    assert rig.events.of(Failed)[0].problem is Problem.ANSWER_CUT
+    assert rig.events.of(Failed)[0].problem is Problem.ANSWER_DECLINED
     rig.session.retry()
     rig.crank(0.1)
     assert [turn.speech for turn in rig.dialogue.started] == ["Say something forbidden"] * 2

@@ -7,6 +7,8 @@ alone; every one with several seeds. What was trained lies in --out and is not t
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.evaluation.acting import Acted
+    from core.media import Samples
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -122,7 +125,7 @@ def measure(actor: Actor, folder: Path, arm: str, seed: int) -> Row:
     """The figures of one student. Recordings are acted to once, a minute of conversation twice."""
     people = People.load(folder)
     voices = {figure.name: figure.value for figure in held_out.look(actor, lambda _: None).figures}
-    spoken = recorded.speak(actor, people, folder, PhoneFinder(), lambda _: None)
+    spoken = recorded.speak(actor, people, folder, _finder(), lambda _: None)
     long = [one for one in spoken if one.clip.seconds >= recorded.LEAST_S]
     shut = {figure.name: figure.value for figure in recorded.closing_look(spoken).figures}
     acts = [roll_out.perform(actor, people, roll_out.MINUTE, number, lambda _: None) for number in (1, 2)]
@@ -183,6 +186,25 @@ def _kept(path: Path, arm: str, seed: int, weights: Path, people: Path) -> Row:
     if not path.exists():
         path.write_text(json.dumps(vars(measure(Actor(weights), people, arm, seed))))
     return Row(**json.loads(path.read_text()))
+
+
+class _Finder(PhoneFinder):
+    """Remembers what it found in a sound, which takes longer than acting to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: dict[bytes, list[tuple[float, float]]] = {}
+
+    def lips_meet(self, sound: Samples) -> list[tuple[float, float]]:
+        key = hashlib.sha256(sound.tobytes()).digest()
+        if key not in self._found:
+            self._found[key] = super().lips_meet(sound)
+        return self._found[key]
+
+
+@functools.cache
+def _finder() -> PhoneFinder:
+    return _Finder()
 
 
 def _jerk(gap: Floats) -> float:

@@ -270,6 +270,7 @@ class MainWindow(QMainWindow):
         self.stage.menu_wanted.connect(self._show_menu)
         self.stage.problem.chosen.connect(self._act)
         self.panel.sent.connect(self._say)
+        self.panel.transcript.go_on_wanted.connect(self._go_on)
         self.panel.close_wanted.connect(self.toggle_panel)
         self.panel.history_wanted.connect(self.actions_by_name["history"].trigger)
 
@@ -305,6 +306,8 @@ class MainWindow(QMainWindow):
             self._engine.retry()
         elif action is Action.ANSWER_HERE and self._engine is not None:
             self._engine.answer_here()
+        elif action is Action.GO_ON:
+            self._go_on()
         elif action is Action.OPEN_SETTINGS:
             self.sheet_wanted.emit("settings/conversation")
         elif action is Action.CHANGE_DEVICE:
@@ -319,6 +322,10 @@ class MainWindow(QMainWindow):
     def _say(self, words: str) -> None:
         if self._engine is not None:
             self._engine.say(words)
+
+    def _go_on(self) -> None:
+        if self._engine is not None:
+            self._engine.go_on()
 
     def _change(self, branch: str, **fields: object) -> None:
         self.apply(changed(self._settings, branch, **fields))

@@ -22,6 +22,7 @@ class Action(enum.Enum):
 
     RETRY = "retry"
     ANSWER_HERE = "answer_here"
+    GO_ON = "go_on"
     OPEN_SETTINGS = "open_settings"
     CHECK_MICROPHONE = "check_microphone"
     CHECK_LOUDSPEAKER = "check_loudspeaker"
@@ -73,7 +74,10 @@ _OFFERS: dict[Problem, tuple[Offer, ...]] = {
     Problem.ENDPOINT_BUSY: (Offer(QT_TRANSLATE_NOOP("Message", "Try now"), Action.RETRY), _HERE),
     Problem.ENDPOINT_REFUSED: (_OPEN_SETTINGS, _RETRY, _HERE),
     Problem.KEY_REFUSED: (_OPEN_SETTINGS, _HERE),
-    Problem.ANSWER_CUT: (Offer(QT_TRANSLATE_NOOP("Message", "Ask again"), Action.RETRY),),
+    Problem.ANSWER_CUT: (
+        Offer(QT_TRANSLATE_NOOP("Message", "Ask again"), Action.RETRY),
+        Offer(QT_TRANSLATE_NOOP("Message", "Continue"), Action.GO_ON),
+    ),
     Problem.NO_MICROPHONE: (Offer(QT_TRANSLATE_NOOP("Message", "Check again"), Action.CHECK_MICROPHONE),),
     Problem.NO_LOUDSPEAKER: (Offer(QT_TRANSLATE_NOOP("Message", "Check again"), Action.CHECK_LOUDSPEAKER),),
     Problem.DEVICE_LOST: (Offer(QT_TRANSLATE_NOOP("Message", "Change…"), Action.CHANGE_DEVICE),),

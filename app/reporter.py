@@ -91,8 +91,7 @@ class Reporter(QObject):
                 self._stage.bar.somebody_spoke()
                 self._transcript.you_said(event.turn, event.text, self._today())
             case Replying():
-                if event.text:
-                    self._transcript.avatar_said(event.turn, event.text, self._today(), event.done)
+                self._replying(event)
             case Interrupted():
                 self._transcript.cut(event.turn, event.heard, event.unheard)
                 self._stage.caption.leave()
@@ -102,6 +101,14 @@ class Reporter(QObject):
                 self._recovered(event.problem)
             case _:
                 self._receive_rare(event)
+
+    def _replying(self, event: Replying) -> None:
+        if event.text:
+            self._transcript.avatar_said(event.turn, event.text, self._today(), event.done)
+        else:
+            self._transcript.take_back(event.turn)
+        if event.may_go_on:
+            self._transcript.stopped_short(event.turn, event.text, event.unsaid)
 
     def _receive_rare(self, event: SessionEvent) -> None:
         match event:

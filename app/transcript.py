@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from app.floating import announce
 from app.icons import icon
 from app.text_box import TextBox
-from app.theme import px, tokens
+from app.turn_view import TurnView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,113 +20,18 @@ if TYPE_CHECKING:
 
     from app.engine import Entry
 
-_LINE_HEIGHT = 1.28
 _AT_END_PX = 24
 _MOST_TURNS = 400
 _MARGINS = (22, 6, 18, 8)
 """Older ones leave the panel; the saved conversation has them all."""
 
 
-class TurnView(QWidget):
-    """Name, time and words of one side of a turn, and what became of them."""
-
-    def __init__(self, name: str, time: datetime, yours: bool, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._name, self._time, self._yours = name, time, yours
-        self._said = ""
-        self._unheard = ""
-        self._cut = False
-        self._waiting = False
-        self._head = QLabel(self, textFormat=Qt.TextFormat.RichText)
-        self._words = QLabel(self, wordWrap=True, textFormat=Qt.TextFormat.RichText)
-        self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._words.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._note = QLabel(self)
-        self._note.setProperty("role", "small")
-        self._note.setContentsMargins(0, 0, 0, 5)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._head)
-        column.addSpacing(5)
-        column.addWidget(self._words)
-        column.addWidget(self._note)
-        self._draw()
-
-    @property
-    def said(self) -> str:
-        return self._said
-
-    @property
-    def unheard(self) -> str:
-        return self._unheard
-
-    @property
-    def note(self) -> str:
-        return self._note.text()
-
-    @property
-    def words_as_html(self) -> str:
-        return self._words.text()
-
-    def say(self, text: str) -> None:
-        """The words so far."""
-        if text != self._said:
-            self._said = text
-            self._draw()
-
-    def cut(self, heard: str, unheard: str) -> None:
-        """The reply ended after `heard`; the rest is struck through."""
-        self._said, self._unheard, self._cut = heard, unheard, True
-        self._draw()
-
-    def wait_for_answer(self, waiting: bool) -> None:
-        """ "Not answered yet" under the person's words."""
-        if waiting != self._waiting:
-            self._waiting = waiting
-            self._draw()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
-            self._draw()
-
-    def _draw(self) -> None:
-        look = tokens()
-        clock = self._time.strftime("%H:%M")
-        self._head.setText(
-            f'<span style="font-size:{px(12)}px; font-weight:600; color:{look.text2}">{html.escape(self._name)}</span>'
-            f'<span style="font-size:{px(12)}px; color:{look.text3}">&nbsp;&nbsp;{clock}</span>'
-        )
-        words = _as_html(self._said)
-        if self._unheard:
-            gap = " " if self._said and not self._unheard[:1].isspace() else ""
-            words += f'<span style="color:{look.text3}"><s>{gap}{_as_html(self._unheard)}</s></span>'
-        colour = look.text2 if self._yours else look.text
-        self._words.setText(
-            f'<p style="line-height:{_LINE_HEIGHT * 100:.0f}%; margin:0; '
-            f'font-size:{px(15)}px; color:{colour}">{words}</p>'
-        )
-        self._words.setVisible(bool(words))
-        self._draw_note()
-        whole = self._said + (f" {self._note.text()}" if self._note.text() else "")
-        self.setAccessibleName(f"{self._name}, {clock}: {whole}")
-
-    def _draw_note(self) -> None:
-        note = self.tr("You interrupted here") if self._cut else self.tr("Not answered yet") if self._waiting else ""
-        tone = "danger" if self._waiting and not self._cut else None
-        if note != self._note.text() or tone != self._note.property("tone"):
-            self._note.setText(note)
-            self._note.setProperty("tone", tone)
-            self._note.style().unpolish(self._note)
-            self._note.style().polish(self._note)
-        self._note.setVisible(bool(note))
-
-
 class Transcript(QScrollArea):
-    """The turns, oldest first. Follows the end unless the person scrolled up; `away_from_end` says so."""
+    """The turns, oldest first. Follows the end unless the person scrolled up; `away_from_end` says so. `go_on_wanted`:
+    the rest of the last reply, which stopped."""
 
     away_from_end = Signal(bool)
+    go_on_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -171,6 +75,16 @@ class Transcript(QScrollArea):
         if (turn, False) in self._views:
             self._views[turn, False].cut(heard, unheard)
 
+    def stopped_short(self, turn: int, said: str, unsaid: str) -> None:
+        """A reply ended by itself before its end."""
+        if (turn, False) in self._views:
+            self._views[turn, False].stop_short(said, unsaid)
+
+    def take_back(self, turn: int) -> None:
+        """The words of a reply were none: it begins again."""
+        if (turn, False) in self._views:
+            self._remove((turn, False))
+
     def not_answered(self, turn: int) -> None:
         if (turn, True) in self._views:
             self._views[turn, True].wait_for_answer(True)
@@ -185,7 +99,9 @@ class Transcript(QScrollArea):
         for entry in entries:
             view = self._view(entry.turn, entry.role == "user", entry.time)
             view.say(entry.text)
-            if entry.cut:
+            if entry.broken:
+                view.stop_short(entry.text, entry.unheard)
+            elif entry.cut:
                 view.cut(entry.text, entry.unheard)
             if entry.role == "user":
                 view.wait_for_answer(not entry.answered)
@@ -219,16 +135,18 @@ class Transcript(QScrollArea):
         known = self._views.get((turn, yours))
         if known is not None:
             return known
+        for view in self.turns:
+            view.let_go()
         made = TurnView(self.tr("You") if yours else self._avatar, at, yours)
+        made.go_on_wanted.connect(self.go_on_wanted)
         place = self._column.count() - 1 if self._views else 0  # the greeting stands above the first run's cards
         self._views[turn, yours] = made
         self._column.insertWidget(place, made)
         if len(self._views) > _MOST_TURNS:
-            self._drop_oldest()
+            self._remove(next(iter(self._views)))
         return made
 
-    def _drop_oldest(self) -> None:
-        key = next(iter(self._views))
+    def _remove(self, key: tuple[int, bool]) -> None:
         view = self._views.pop(key)
         self._column.removeWidget(view)
         view.hide()
@@ -345,7 +263,3 @@ class Panel(QFrame):
         middle = (self.width() - self._chip.width()) // 2
         self._chip.move(middle, self.transcript.geometry().bottom() - self._chip.height() - 8)
         self._chip.raise_()
-
-
-def _as_html(text: str) -> str:
-    return html.escape(text).replace("\n", "<br>")

@@ -46,6 +46,7 @@ class FakeEntry:
     cut: bool = False
     answered: bool = True
     private: bool = False
+    broken: bool = False
     time: datetime = datetime(2026, 11, 21, 14, 2)
 
 
@@ -96,6 +97,9 @@ class FakeEngine:
 
     def answer_here(self) -> None:
         self.asked.append(("answer_here", None))
+
+    def go_on(self) -> None:
+        self.asked.append(("go_on", None))
 
     def start_recording(self) -> None:
         self.asked.append(("start_recording", None))

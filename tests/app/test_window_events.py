@@ -72,6 +72,61 @@ def test_what_was_not_heard_is_struck_through(scene: Scene) -> None:
     assert reply.note == "You interrupted here"
 
 
+def test_an_answer_that_stopped_says_so_and_its_rest_can_be_asked_for_until_something_else_is(scene: Scene) -> None:
+    scene.reporter.receive(UserSpoke(1, "Tell me a tale.", spoken=True))
+    scene.reporter.receive(Replying(1, "Once upon a time."))
+    scene.reporter.receive(Replying(1, "Once upon", True, False, " a time.", may_go_on=True))
+    reply = scene.window.panel.transcript.turns[1]
+    assert (reply.said, reply.unheard, reply.note) == ("Once upon", " a time.", "The answer stops here")
+    QApplication.processEvents()
+    assert reply.go_on.isVisible()
+    QTest.mouseClick(reply.go_on, Qt.MouseButton.LeftButton)
+    assert scene.asked == ["go_on"]
+    scene.reporter.receive(UserSpoke(2, "Please go on.", spoken=False))
+    assert not reply.go_on.isVisible()
+    assert reply.note == "The answer stops here"
+
+
+def test_an_answer_asked_for_again_takes_the_place_of_the_one_that_stopped(scene: Scene) -> None:
+    scene.reporter.receive(UserSpoke(1, "Tell me a tale.", spoken=True))
+    scene.reporter.receive(Replying(1, "Once upon", True, False, " a time.", may_go_on=True))
+    scene.reporter.receive(failed(Problem.ANSWER_CUT, turn=1))
+    assert [button.text() for button in scene.stage.problem.buttons] == ["Ask again", "Continue"]
+    press_offer(scene, "Continue")
+    assert scene.asked == ["go_on"]
+    scene.reporter.receive(Replying(1, "A king had three daughters.", done=True))
+    reply = scene.window.panel.transcript.turns[1]
+    assert (reply.said, reply.unheard, reply.note) == ("A king had three daughters.", "", "")
+    assert not reply.go_on.isVisible()
+
+
+def test_words_that_are_taken_back_leave_the_transcript(scene: Scene) -> None:
+    scene.reporter.receive(UserSpoke(1, "Hello", spoken=True))
+    scene.reporter.receive(Replying(1, "Never mind"))
+    scene.reporter.receive(Replying(1, ""))
+    assert [turn.said for turn in scene.window.panel.transcript.turns] == ["Hello"]
+    scene.reporter.receive(Replying(1, "Hello.", done=True))
+    assert [turn.said for turn in scene.window.panel.transcript.turns] == ["Hello", "Hello."]
+
+
+def test_an_earlier_conversation_whose_last_answer_stopped_offers_the_rest(scene: Scene) -> None:
+    scene.engine.entries = [
+        FakeEntry("user", "Tell me a tale.", 1),
+        FakeEntry("assistant", "Once upon", 1, unheard=" a time.", cut=True, broken=True),
+    ]
+    scene.reporter.receive(ConversationOpened(private=False))
+    QApplication.processEvents()
+    reply = scene.window.panel.transcript.turns[1]
+    assert (reply.note, reply.go_on.isVisible()) == ("The answer stops here", True)
+
+
+def test_an_answer_that_was_declined_is_not_offered_again(scene: Scene) -> None:
+    scene.reporter.receive(UserSpoke(2, "Something", spoken=False))
+    scene.reporter.receive(failed(Problem.ANSWER_DECLINED, turn=2))
+    assert "Ask again" not in [button.text() for button in scene.stage.problem.buttons]
+    assert scene.window.panel.transcript.turns[0].note == ""
+
+
 def test_what_people_say_is_never_taken_for_markup(scene: Scene) -> None:
     scene.reporter.receive(UserSpoke(1, "<b>1 < 2</b> & so", spoken=False))
     assert "&lt;b&gt;1 &lt; 2&lt;/b&gt; &amp; so" in scene.window.panel.transcript.turns[0].words_as_html

@@ -70,7 +70,7 @@ TROUBLES = (
     ),
     Trouble(
         "Tell me all",
-        _always(Head(), vllm_words("Half of it"), vllm_sound(wav(tone(0.4))), Reset()),
+        _always(Head(), vllm_words("Half of it"), vllm_sound(wav(tone(0.8))), Reset()),
         Problem.ANSWER_CUT,
         "The answer broke off half-way.",
         "What was said is in the conversation.",

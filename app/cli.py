@@ -121,8 +121,25 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
         "--weights", metavar="DIR", default="", help="livetalk: where its files lie, or “random” to do without"
     )
     command.add_argument("--size", choices=("1.3b", "tiny"), default="1.3b", help="livetalk: of random weights")
-    command.add_argument("--preset", metavar="NAME", action="append", help="livetalk: only this way; may be repeated")
-    command.add_argument("--blocks", metavar="N", type=_count, default=24, help="livetalk: blocks to time (24)")
+    command.add_argument(
+        "--preset",
+        metavar="NAME",
+        dest="ways",
+        action="append",
+        help="livetalk: only this way, such as “quality” or “quality, compiled”; may be repeated",
+    )
+    command.add_argument("--blocks", metavar="N", type=_count, default=12, help="livetalk: blocks to time (12)")
+    command.add_argument(
+        "--budget", metavar="MINUTES", type=float, default=7.5, help="livetalk: what does not fit is left out (7.5)"
+    )
+    command.add_argument(
+        "--out",
+        metavar="FILE.json",
+        type=Path,
+        default=Path("livetalk-bench.json"),
+        help="livetalk: where figures are kept as they come (livetalk-bench.json)",
+    )
+    command.add_argument("--part", default="", help=argparse.SUPPRESS)
     command.add_argument("--avatar", metavar="IMAGE", help="a picture, or the name of a shipped portrait")
     command.add_argument("--turns", metavar="N", type=int, default=5, help="turns of the measured conversation (5)")
     parts = command.add_mutually_exclusive_group()

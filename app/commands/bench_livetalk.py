@@ -1,158 +1,176 @@
-"""`livetalk bench --performer livetalk`: how fast the model is here in each of its presets, stage by stage.
+"""`livetalk bench --performer livetalk`: how fast the model is here in every way to run it, within a given time.
 
-Needs no weights (`--weights random`) and imports little, so that it runs on a bare machine with a GPU.
+Each part has a process of its own: a GPU that failed, a compiler that hangs or memory that ran out ends that part and
+no other. What is known is in a file after every part. Needs no weights (`--weights random`) and imports little, so that
+it runs on a bare machine with a GPU.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import json
 import os
-import platform
+import signal
+import subprocess
+import sys
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from app.commands.terminal import table
-from core.errors import LiveTalkError, Problem
+from app.commands import bench_livetalk_part
+from app.commands.films import refuse_unwritable
+from app.commands.livetalk_figures import aims, headline, table_of
+from app.commands.livetalk_ways import MACHINE, chosen_ways
+from core.performer.diffusion.installed import EIGHT_BIT_KERNEL, eight_bit_kernel_is_here
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
+    from app.commands.livetalk_ways import Way
     from app.commands.terminal import Terminal
-    from core.performer.device import Device
-    from core.performer.livetalk.measure import Measured
-    from core.performer.livetalk.model import LiveTalkModel
-    from core.performer.livetalk.spec import LiveTalkSpec, Preset
 
-RANDOM = "random"
-_UNITS = {"_s": "s", "_ms": "ms", "_mb": "MB", "_tflop": "TFLOP"}
-_WORDS = {
-    "hear_ms": "audio",
-    "steps_ms": "all steps",
-    "step_ms": "each step",
-    "clean_pass_ms": "clean pass",
-    "draw_latent_ms": "decode, a latent",
-    "copy_ms": "copy, a latent's frames",
-    "block_ms": "a block, both halves side by side",
-    "fps": "frames a second",
-    "first_frame_cold_ms": "first frame, cold",
-    "first_frame_warm_ms": "first frame, warm",
-    "memory_mb": "memory, at most",
-    "memory_counted_mb": "memory, as counted",
-    "pass_tflop": "work of a pass",
-    "block_tflop": "work of a block's passes",
-    "draw_tflop": "work of its decoding",
-    "tflops": "TFLOP/s in all",
-    "share_of_peak": "share of the matrix peak",
-}
+PART_LIMIT_S = 150.0
+"""A part that takes longer has hung: a compiler needs most of a minute, the slowest way half of one."""
+LEAST_S = 15.0
+"""A part that has less left is not begun."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Way:
-    """One way to run the model."""
+@dataclass
+class Report:
+    """What is known so far, as it stands in the file."""
 
-    name: str
-    spec: LiveTalkSpec
-    preset: Preset
-    compiled: bool = False
+    path: Path
+    weights: str
+    size: str
+    machine: dict[str, str] = field(default_factory=lambda: dict[str, str]())
+    reached: dict[str, float | str] = field(default_factory=lambda: dict[str, float | str]())
+    measured: list[dict[str, Any]] = field(default_factory=lambda: list[dict[str, Any]]())
+    failed: dict[str, str] = field(default_factory=lambda: dict[str, str]())
+    said: dict[str, str] = field(default_factory=lambda: dict[str, str]())
+    """The last words of the processes that failed."""
+    seconds: float = 0.0
+    finished: bool = False
+
+    def document(self) -> dict[str, object]:
+        return {
+            "machine": self.machine,
+            "reached_tflops": self.reached,
+            "weights": self.weights,
+            "size": self.size,
+            "livetalk": self.measured,
+            "failed": self.failed,
+            "said": self.said,
+            "aims": aims(self.measured) if self.size == "1.3b" else [],
+            "seconds": self.seconds,
+            "finished": self.finished,
+        }
+
+    def keep(self) -> None:
+        """Write it whole or not at all."""
+        written = self.path.with_name(f"{self.path.name}.part")
+        written.write_text(json.dumps(self.document(), ensure_ascii=False, indent=1), "utf-8")
+        written.replace(self.path)
+
+    def take(self, part: str, answer: dict[str, Any]) -> None:
+        """What a part answered."""
+        if "machine" in answer:
+            self.machine, self.reached = answer["machine"], answer["reached"]
+        elif "measured" in answer:
+            self.measured.append(answer["measured"])
+        else:
+            self.failed[part] = answer["failed"]
+            if answer.get("said"):
+                self.said[part] = answer["said"]
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
-    """Returns 0; trouble is raised."""
-    from core.performer.device import choose_device
-    from core.performer.livetalk.measure import matrix_peak, measure
-
-    device = choose_device()
-    peak = matrix_peak(device, time.perf_counter)
-    machine = _machine(device, peak)
-    for name, value in machine.items():
-        terminal.say(f"{name:<12} {value}")
-    ways = _ways(options)
-    measured: list[Measured] = []
-    failed: dict[str, str] = {}
-    for number, way in enumerate(ways):
-        terminal.progress("LiveTalk", number, len(ways), way.name)
-        load = _loader(options.weights, way, device)
-        try:
-            measured.append(measure(way.name, load, device, peak, options.blocks, time.perf_counter))
-        except (LiveTalkError, RuntimeError) as error:  # no compiler, no room: the others are measured all the same
-            failed[way.name] = f"{type(error).__name__}: {error}"
-    terminal.progress("LiveTalk", len(ways), len(ways))
-    for line in _table(measured) if measured else ():
+    """Returns 0 when anything was measured; trouble is raised."""
+    if options.part:
+        return bench_livetalk_part.run(options, terminal)
+    ways = chosen_ways(options)
+    refuse_unwritable(options.out)
+    terminal.say(f"At most {options.budget:g} minutes; {options.out} has every figure as it comes.")
+    report = Report(options.out, options.weights, options.size)
+    measure_all(report, ways, options, terminal)
+    for line in table_of(report.measured) if report.measured else ():
         terminal.say(line)
-    for name, reason in failed.items():
+    for name, reason in report.failed.items():
         terminal.say(f"{name} was not measured: {reason}")
-    figures = [asdict(way) for way in measured]
-    terminal.finish({"machine": machine, "weights": options.weights, "livetalk": figures, "failed": failed})
-    return 0 if measured else 1
+    for aim in aims(report.measured) if report.size == "1.3b" else ():
+        terminal.say(f"{'reached' if aim['reached'] else 'NOT reached'}: {aim['aim']}: {aim['found']}")
+    terminal.finish(report.document())
+    return 0 if report.measured else 1
 
 
-def _ways(options: argparse.Namespace) -> list[Way]:
-    """Every preset, two of them compiled, and the best one with the positions of the release; or what was asked for."""
-    from core.performer.livetalk.spec import FASTEST, LIVETALK_1_3B, PRESETS, QUALITY, TINY
-
-    spec = TINY if options.size == "tiny" else LIVETALK_1_3B
-    ways = [Way(preset.name, spec, preset) for preset in PRESETS]
-    absolute = dataclasses.replace(spec, positions="stream")
-    ways += [Way(f"{preset.name}, compiled", spec, preset, compiled=True) for preset in (QUALITY, FASTEST)]
-    ways.append(Way(f"{QUALITY.name}, released positions", absolute, QUALITY))
-    if not options.preset:
-        return ways
-    chosen = [way for way in ways if way.name in options.preset]
-    if len(chosen) != len(options.preset):
-        raise LiveTalkError(
-            Problem.MODEL_MISSING,
-            f"There is no preset called “{', '.join(sorted(set(options.preset) - {way.name for way in chosen}))}”.",
-            f"There are {', '.join(way.name for way in ways)}.",
-        )
-    return chosen
+def measure_all(report: Report, ways: Sequence[Way], options: argparse.Namespace, terminal: Terminal) -> None:
+    """The machine, then every way, until there is no time left."""
+    started = time.monotonic()
+    parts = [MACHINE, *(way.name for way in ways)]
+    for number, part in enumerate(parts):
+        terminal.progress("LiveTalk", number, len(parts), part)
+        left_s = 60.0 * options.budget - (time.monotonic() - started)
+        report.take(part, _answer(part, options, left_s))
+        report.seconds = time.monotonic() - started
+        report.finished = part == parts[-1]
+        report.keep()
+        _tell(part, report, terminal)
+    terminal.progress("LiveTalk", len(parts), len(parts))
 
 
-def _loader(weights: str, way: Way, device: Device) -> Callable[[], LiveTalkModel]:
-    if weights == RANDOM:
-        from core.performer.livetalk.model import random_model
-
-        return lambda: random_model(way.spec, way.preset, device, compiled=way.compiled)
-    from core.performer.livetalk.model import load_model
-    from core.performer.livetalk.opening import files_in
-    from core.settings import data_folder
-
-    spec, files = files_in(weights)
-    spec = dataclasses.replace(spec, positions=way.spec.positions)
-    prompts = data_folder() / "prompts"
-    return lambda: load_model(spec, files, way.preset, device, prompts, compiled=way.compiled)
+def command(part: str, options: argparse.Namespace) -> list[str]:
+    """What starts the program so that it measures this part and prints its answer."""
+    itself = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "app"]
+    asked = {"weights": options.weights, "size": options.size, "blocks": options.blocks, "part": part}
+    return [*itself, "bench", "--performer=livetalk", *(f"--{name}={value}" for name, value in asked.items())]
 
 
-def _machine(device: Device, peak: float) -> dict[str, str]:
-    import torch
-
-    return {
-        "device": device.name,
-        "memory": f"{device.memory().total / 1e9:.0f} GB",
-        "numbers": f"{str(device.dtype).removeprefix('torch.')}: {device.dtype_reason}",
-        "matrix peak": f"{peak / 1e12:.3g} TFLOP/s",
-        "load": f"{os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else "unknown",
-        "system": f"{platform.platform()}, Python {platform.python_version()}, torch {torch.__version__}",
-    }
+def _answer(part: str, options: argparse.Namespace, left_s: float) -> dict[str, Any]:
+    if "attention in 8 bits" in part and not eight_bit_kernel_is_here():
+        return {"failed": f"{EIGHT_BIT_KERNEL} is not installed"}
+    if left_s < LEAST_S:
+        return {"failed": "there was no time left"}
+    return ask(command(part, options), min(left_s, PART_LIMIT_S))
 
 
-def _table(measured: Sequence[Measured]) -> list[str]:
-    """A row for every figure, a column for every way."""
-    rows = [("", *(way.name for way in measured))]
-    for field in dataclasses.fields(measured[0]):
-        if field.name != "name":
-            figures = (float(getattr(way, field.name)) for way in measured)
-            rows.append((_label(field.name), *map(_figure, figures)))
-    return table(rows)
+def ask(command: Sequence[str], limit_s: float) -> dict[str, Any]:
+    """What a process answers with its last line; how it ended where it does not, or not in time."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True
+    )
+    try:
+        said, complained = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"it took longer than {limit_s:.0f} s", "said": _ended(process)[-4000:]}
+    except BaseException:
+        _ended(process)
+        raise
+    try:
+        answer = json.loads(said.splitlines()[-1])
+        assert isinstance(answer, dict)
+        return answer  # pyright: ignore[reportUnknownVariableType]  # JSON
+    except (IndexError, ValueError, AssertionError):
+        lines = complained.strip().splitlines() or [f"exit status {process.returncode}"]
+        return {"failed": lines[-1], "said": complained[-4000:]}
 
 
-def _label(name: str) -> str:
-    unit = next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "")
-    words = _WORDS.get(name, name.rpartition("_")[0].replace("_", " "))
-    return f"{words} ({unit})" if unit else words
+def _ended(process: subprocess.Popen[str]) -> str:
+    """Kill it with all that it has started, compilers too; returns its complaints."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate()[1]
 
 
-def _figure(value: float) -> str:
-    """Three digits that count."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+def _tell(part: str, report: Report, terminal: Terminal) -> None:
+    if part in report.failed:
+        terminal.say(f"{part}: {report.failed[part]}")
+    elif part == MACHINE:
+        for name, value in report.machine.items():
+            terminal.say(f"{name:<12} {value}")
+        for name, value in report.reached.items():
+            figure = f"{value:.3g} TFLOP/s" if isinstance(value, float) else value
+            terminal.say(f"  {name}: {figure}")
+    else:
+        terminal.say(headline(report.measured[-1]))

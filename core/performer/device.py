@@ -6,7 +6,7 @@ Both classes have the same methods, so that the loop above them is the same. Not
 from __future__ import annotations
 
 import platform
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     import numpy as np
     import numpy.typing as npt
@@ -104,6 +104,10 @@ class Device(Protocol):
         """
         ...
 
+    def watched(self) -> AbstractContextManager[object]:
+        """Inside, whatever makes the host wait for the device raises RuntimeError, where the device can tell."""
+        ...
+
     def memory(self) -> MemoryUse: ...
 
     def release(self) -> None:
@@ -135,9 +139,9 @@ def cuda_build() -> str:
     return torch.version.cuda or ""
 
 
-def choose_device() -> Device:
-    """CUDA where there is a GPU, else the CPU."""
-    return CudaDevice() if torch.cuda.is_available() else CpuDevice()
+def choose_device(*, captures: bool = True) -> Device:
+    """CUDA where there is a GPU, else the CPU. Without `captures` steady calls are made anew each time."""
+    return CudaDevice(captures=captures) if torch.cuda.is_available() else CpuDevice()
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,9 @@ class CpuDevice:
     def steady(self, call: Call, work: Work) -> Call:
         return call
 
+    def watched(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
     def memory(self) -> MemoryUse:
         """Of the whole process: tensors have no memory of their own here, and its peak is not kept."""
         held = psutil.Process().memory_info().rss
@@ -230,8 +237,9 @@ class CudaDevice:
 
     settling_calls = 3
 
-    def __init__(self, index: int = 0) -> None:
+    def __init__(self, index: int = 0, *, captures: bool = True) -> None:
         self.torch_device = torch.device("cuda", index)
+        self._captures = captures
         self.name = torch.cuda.get_device_name(self.torch_device)
         half = torch.cuda.is_bf16_supported(including_emulation=False)
         torch.backends.cudnn.benchmark = True  # convolutions here have few shapes, and meet them thousands of times
@@ -263,7 +271,16 @@ class CudaDevice:
         return torch.from_numpy(array).pin_memory().to(self.torch_device, non_blocking=True)
 
     def steady(self, call: Call, work: Work) -> Call:
-        return _Replayed(call, self._pools[work], self.settling_calls)
+        return _Replayed(call, self._pools[work], self.settling_calls) if self._captures else call
+
+    @contextmanager
+    def watched(self) -> Generator[None]:
+        before = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
 
     def memory(self) -> MemoryUse:
         held = torch.cuda.memory_reserved(self.torch_device)

@@ -254,10 +254,11 @@ def test_an_installed_kernel_in_eight_bits_is_taken_where_it_can_serve(monkeypat
     assert choose_kernel(CPU, eight_bits=True) is standard_kernel
     kernel = choose_kernel(gpu, eight_bits=True)
     for head in (24, 128):
-        q, k, v = torch.randn(1, 2, 5, head), torch.randn(1, 2, 9, head), torch.randn(1, 2, 9, head)
-        for mask in (None, torch.ones(5, 9, dtype=torch.bool)):
-            assert torch.allclose(kernel(q, k, v, mask), standard_kernel(q, k, v, mask), atol=1e-6)
-    assert served == [128]
+        for keys in (9, 1024):
+            q, k, v = torch.randn(1, 2, 5, head), torch.randn(1, 2, keys, head), torch.randn(1, 2, keys, head)
+            for mask in (None, torch.ones(5, keys, dtype=torch.bool)):
+                assert torch.allclose(kernel(q, k, v, mask), standard_kernel(q, k, v, mask), atol=1e-6)
+    assert served == [128], "once: with many keys, a head that it knows, and no mask"
 
 
 @torch.inference_mode()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from core.performer.diffusion.installed import EIGHT_BIT_KERNEL, eight_bit_kernel_is_here
 from core.performer.diffusion.kept import Kept, Room, keep
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ Kernel = Callable[[Tensor, Tensor, Tensor, "Tensor | None"], Tensor]
 
 
 _SAGE_HEADS = (64, 96, 128)
+_SAGE_KEYS = 1024
+"""Fewer keys than that, such as a text's, are not worth the rounding."""
 
 
 def standard_kernel(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
@@ -47,15 +49,15 @@ def choose_kernel(device: torch.device, *, eight_bits: bool = False) -> Kernel:
     """
     if device.type != "cuda":
         return standard_kernel
-    return eight_bit_kernel() if eight_bits and find_spec("sageattention") is not None else fast_kernel
+    return eight_bit_kernel() if eight_bits and eight_bit_kernel_is_here() else fast_kernel
 
 
 def eight_bit_kernel() -> Kernel:
     """SageAttention's: scores of eight-bit integers, values in FP8 on Ada and Hopper, for the head sizes it knows."""
-    sage: Any = import_module("sageattention")
+    sage: Any = import_module(EIGHT_BIT_KERNEL)
 
     def kernel(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        if mask is not None or q.shape[-1] not in _SAGE_HEADS:
+        if mask is not None or q.shape[-1] not in _SAGE_HEADS or k.shape[-2] < _SAGE_KEYS:
             return fast_kernel(q, k, v, mask)
         return sage.sageattn(q, k, v, tensor_layout="HND", is_causal=False)
 

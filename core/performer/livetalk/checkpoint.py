@@ -45,6 +45,7 @@ def load_transformer(
     device: torch.device,
     dtype: torch.dtype,
     linears: Numbers = "half",
+    attention: Numbers = "half",
     native: bool = True,
 ) -> Transformer:
     """The diffusion transformer, ready to run: q, k and v joined, weights in eight bits where that is asked for.
@@ -56,7 +57,7 @@ def load_transformer(
         PerformerError: the file is missing, damaged, or another model's; the tensors are named.
     """
     with torch.device("meta"):
-        model = Transformer(sizes, choose_kernel(device, eight_bits=linears == "fp8"))
+        model = Transformer(sizes, choose_kernel(device, eight_bits=attention == "fp8"))
     load_strictly(model, file, what="LiveTalk's transformer", device=device, dtype=dtype)
     return prepared(model, linears=linears, native=native)
 
@@ -68,12 +69,13 @@ def random_transformer(
     dtype: torch.dtype,
     seed: int = 0,
     linears: Numbers = "half",
+    attention: Numbers = "half",
     native: bool = True,
 ) -> Transformer:
     """The same without a file: weights drawn at random, for measuring and for tests."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        kernel = choose_kernel(device, eight_bits=linears == "fp8")
+        kernel = choose_kernel(device, eight_bits=attention == "fp8")
         model = Transformer(sizes, kernel).to(device=device, dtype=dtype)
     return prepared(model, linears=linears, native=native)
 

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 _MATRIX_SIDE = {"cuda": 8192, "cpu": 1024}
 _MATRIX_PRODUCTS = 10
 _FIRST_FRAMES = 5
+_WATCHED_BLOCKS = 2
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class Measured:
     """Figures of one way to run the model. Milliseconds are medians, each stage waited for by itself; `fps` and what
-    comes after it are of the whole, with both halves side by side."""
+    comes after it are of the whole, with both halves side by side. `host_waits` says what of the steady step waits for
+    the device: "none", what it was, or that nobody could tell."""
 
     name: str
     load_s: float
@@ -50,6 +52,7 @@ class Measured:
     first_frame_warm_ms: float
     memory_mb: float
     memory_counted_mb: float
+    host_waits: str
     pass_tflop: float
     block_tflop: float
     draw_tflop: float
@@ -102,6 +105,7 @@ def measure(
     performance = performer.open(identity, 0)
     block_s = _block_s(performance, model.spec, blocks, now)
     warm_ms = float(np.median([_first_piece_ms(lambda: performance, model.spec, now) for _ in range(_FIRST_FRAMES)]))
+    memory_mb, waits = device.memory().peak / 1e6, _host_waits(performance, model.spec, device)
     spec, slots = model.spec, model.spec.window.slots
     drawing = of_drawing(spec, model.preset, spec.block_latents)
     speed = (of_block(spec, slots) + drawing) / block_s
@@ -120,8 +124,9 @@ def measure(
         fps=spec.block_frames / block_s,
         first_frame_cold_ms=cold_ms,
         first_frame_warm_ms=warm_ms,
-        memory_mb=device.memory().peak / 1e6,
+        memory_mb=memory_mb,
         memory_counted_mb=total(count(spec, model.preset, device.dtype)) / 1e6,
+        host_waits=waits,
         pass_tflop=of_pass(spec, slots) / 1e12,
         block_tflop=of_block(spec, slots) / 1e12,
         draw_tflop=drawing / 1e12,
@@ -184,6 +189,21 @@ def _block_s(performance: LiveTalkPerformance, spec: LiveTalkSpec, blocks: int, 
     assert behind is not None
     behind.wait()
     return seconds / blocks
+
+
+def _host_waits(performance: LiveTalkPerformance, spec: LiveTalkSpec, device: Device) -> str:
+    """Two blocks of a stream that has settled, under the device's own watch over who waits for it."""
+    if device.torch_device.type == "cpu":
+        return "not known on a processor"
+    sounds = [_sound(spec, spec.block_frames, block) for block in range(_WATCHED_BLOCKS)]
+    try:
+        with device.watched():
+            drawn = [performance.draw(performance.imagine(sound)) for sound in sounds]
+    except RuntimeError as error:
+        return str(error).splitlines()[0]
+    for frames in drawn:
+        frames.wait()
+    return "none"
 
 
 def _first_piece_ms(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from core.performer.livetalk.spec import LiveTalkSpec, ModelFiles, Preset
 
 _Module = TypeVar("_Module", bound=nn.Module)
+_CPU = torch.device("cpu")
 _ROOM_BESIDE_ENCODER = 1.3
 """Of the size of the text encoder's file, what a device's memory must have for it to run there."""
 
@@ -78,7 +79,13 @@ def load_model(
     else:
         frames = vae
     transformer = load_transformer(
-        files.transformer, spec.transformer, device=place, dtype=dtype, linears=preset.linears, native=device.eight_bits
+        files.transformer,
+        spec.transformer,
+        device=place,
+        dtype=dtype,
+        linears=preset.linears,
+        attention=preset.attention,
+        native=device.eight_bits,
     )
     return LiveTalkModel(
         spec=spec,
@@ -92,19 +99,35 @@ def load_model(
 
 
 def random_model(
-    spec: LiveTalkSpec, preset: Preset, device: Device, seed: int = 0, *, compiled: bool = False
+    spec: LiveTalkSpec,
+    preset: Preset,
+    device: Device,
+    seed: int = 0,
+    *,
+    compiled: bool = False,
+    drawn: torch.device = _CPU,
 ) -> LiveTalkModel:
-    """The same sizes and the same work without a file; what it draws is noise."""
+    """The same sizes and the same work without a file; what it draws is noise.
+
+    Args:
+        drawn: where the numbers are drawn. On a GPU that is a second instead of half a minute, and they are others.
+    """
     place, dtype = device.torch_device, device.dtype
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), drawn:
         torch.manual_seed(seed)
         vae = WanVae(spec.vae).to(dtype)
         small = SmallDecoder(small_sizes(spec)).to(place, dtype)
         hearing = Wav2Vec2(spec.audio).to(place)
         rows = [torch.randn(1, spec.text.rows, spec.text.dim).to(place, dtype) for _ in all_prompts()]
-    transformer = random_transformer(
-        spec.transformer, device=place, dtype=dtype, seed=seed, linears=preset.linears, native=device.eight_bits
-    )
+        transformer = random_transformer(
+            spec.transformer,
+            device=place,
+            dtype=dtype,
+            seed=seed,
+            linears=preset.linears,
+            attention=preset.attention,
+            native=device.eight_bits,
+        )
     return LiveTalkModel(
         spec=spec,
         preset=preset,

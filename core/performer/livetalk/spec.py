@@ -106,6 +106,8 @@ class Preset:
     cache: Numbers
     decoder: Decoder
     memory_mb: int
+    attention: Numbers = "half"
+    """`fp8` where a kernel for it is installed, else `half` all the same."""
 
     @property
     def variant(self) -> str:
@@ -115,8 +117,8 @@ class Preset:
 
 QUALITY = Preset("quality", "half", "half", "wan", 11_000)
 FAST = Preset("fast", "half", "half", "small", 9_000)
-FASTEST = Preset("fastest", "fp8", "half", "small", 8_000)
-LOW = Preset("low", "fp8", "fp8", "small", 6_000)
+FASTEST = Preset("fastest", "fp8", "half", "small", 8_000, attention="fp8")
+LOW = Preset("low", "fp8", "fp8", "small", 6_000, attention="fp8")
 PRESETS = (QUALITY, FAST, FASTEST, LOW)
 """From the best picture to the least memory: what to fall back to comes later in the list."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,8 +21,6 @@ from core.performer.livetalk.text_encoder import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from transformers import UMT5EncoderModel
 
     from core.performer.livetalk.text_encoder import Umt5
@@ -151,6 +150,28 @@ def test_a_broken_file_of_rows_is_made_again(tmp_path: Path, files: tuple[Path, 
     assert cache.load(PROMPT) is None
     cache.encode([PROMPT], lambda: opened(files))
     assert cache.load(PROMPT) is not None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_disk_that_is_full_is_told_and_leaves_nothing_half_written(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    cache = PromptCache(tmp_path / "prompts", SIZES, "key")
+    part = cache.file(PROMPT).with_suffix(".part")
+    part.parent.mkdir()
+    part.symlink_to("/dev/full")
+    with pytest.raises(PerformerError, match="could not be kept") as full:
+        cache.encode([PROMPT], lambda: opened(files))
+    assert "No space left" in full.value.detail
+    assert list(part.parent.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_encoder_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "prompts").write_text("a file in the way")
+
+    def never() -> Umt5:
+        raise AssertionError("eleven gigabytes for nothing")
+
+    with pytest.raises(PerformerError, match="could not be kept"):
+        PromptCache(tmp_path / "prompts", SIZES, "key").encode([PROMPT], never)
 
 
 def test_a_missing_tokenizer_is_told(tmp_path: Path, files: tuple[Path, Path]) -> None:

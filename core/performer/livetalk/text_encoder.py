@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from core.errors import PerformerError, Problem
 from core.performer.livetalk.checkpoint import load_strictly
 from core.performer.livetalk.fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from tokenizers import Tokenizer
@@ -84,21 +85,43 @@ class PromptCache:
         """Make and keep the rows of every prompt that has none; the encoder is opened only if one is missing.
 
         Raises:
-            PerformerError: the encoder cannot be opened.
-            OSError: the rows cannot be written.
+            PerformerError: the encoder cannot be opened, or the rows cannot be written.
         """
         missing = [prompt for prompt in prompts if self.load(prompt) is None]
         if not missing:
             return
+        with self._writing():
+            self._folder.mkdir(parents=True, exist_ok=True)
         encode = open_encoder()
-        self._folder.mkdir(parents=True, exist_ok=True)
         for prompt in missing:
-            rows = encode(prompt)
-            filled = int(rows.abs().amax(1).gt(0).sum())  # the rest is zeros
-            part = self.file(prompt).with_suffix(".part")
-            save_file({"rows": rows[:filled].cpu().contiguous()}, part)
-            part.replace(self.file(prompt))
-        (self._folder / _LAST).write_text(self._weights, "ascii")
+            self._keep(prompt, encode(prompt))
+        with self._writing():
+            (self._folder / _LAST).write_text(self._weights, "ascii")
+
+    def _keep(self, prompt: str, rows: Tensor) -> None:
+        """Write the rows of a prompt, whole or not at all."""
+        filled = int(rows.abs().amax(1).gt(0).sum())  # the rest is zeros
+        part = self.file(prompt).with_suffix(".part")
+        with self._writing():
+            try:
+                part.write_bytes(save({"rows": rows[:filled].cpu().contiguous()}))
+                part.replace(self.file(prompt))
+            except OSError:
+                part.unlink(missing_ok=True)
+                raise
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        """A disk that is full or may not be written, in words."""
+        try:
+            yield
+        except OSError as error:
+            raise PerformerError(
+                Problem.MODEL_MISSING,
+                "The prompts of LiveTalk 1.3B were read and could not be kept.",
+                f"Make some room, and check that “{self._folder}” can be written.",
+                detail=str(error),
+            ) from error
 
 
 def weights_key(file: Path) -> str:

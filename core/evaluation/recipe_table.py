@@ -24,6 +24,7 @@ from core.evaluation import held_out, recorded, roll_out
 from core.evaluation.acting import Actor
 from core.evaluation.people import People
 from core.evaluation.phones import PhoneFinder
+from core.performer.portrait.shown import Gains
 from core.training.dmd import Guidance
 from core.training.motion import MotionRecipe, distil
 from core.training.watch import BEST
@@ -124,6 +125,7 @@ def of_seed(seed: int, teacher: Path, people: Path, out: Path) -> list[Row]:
 def measure(actor: Actor, folder: Path, arm: str, seed: int) -> Row:
     """The figures of one student. Recordings are acted to once, a minute of conversation twice."""
     people = People.load(folder)
+    actor.spec = replace(actor.spec, gains=Gains())  # as the student makes it, nothing made larger afterwards
     voices = {figure.name: figure.value for figure in held_out.look(actor, lambda _: None).figures}
     spoken = recorded.speak(actor, people, folder, _finder(), lambda _: None)
     long = [one for one in spoken if one.clip.seconds >= recorded.LEAST_S]

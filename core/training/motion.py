@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.performer.portrait.motion import MotionModel
+from core.performer.portrait.shown import Gains  # noqa: TC001 - msgspec reads it
 from core.performer.portrait.weights import load_weights, save_weights
 from core.training.corpus import STREAMS, corpus_at
 from core.training.crew import Crew
@@ -55,6 +57,8 @@ class MotionRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     conditions: ConditionRecipe = msgspec.field(default_factory=ConditionRecipe)
     trajectories: TrajectoryRecipe = msgspec.field(default_factory=TrajectoryRecipe)
     distil: DistilRecipe = msgspec.field(default_factory=DistilRecipe)
+    gains: Gains | None = None
+    """How large the finished student's motion is shown; None: as that of the weights that the teacher began with."""
     learning: PlayerRecipe | None = None
     critic_learning: PlayerRecipe | None = None
     play: PlayRecipe | None = None
@@ -149,6 +153,7 @@ def distil(
         players["critic"] = Player(networks["critic"], recipe.critic_learning, crew)
     turns = MotionTurns(networks, scenes, paths, spec, recipe.distil, recipe.seed)
     figures = Scenes(model, spec, kept, ConditionRecipe(), recipe.conditions.judged, recipe.seed)
+    spec = replace(spec, gains=recipe.gains) if recipe.gains else spec
     watch = MotionWatch(turns, players["student"], model, spec, figures, out)
     Play(players, turns, recipe.play, out, crew, watch).run()
     model.transformer.load_state_dict(players["student"].whole_average())

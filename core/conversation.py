@@ -172,6 +172,7 @@ class Conversation:
         if unfinished and not reply.text:
             return
         said, unheard = reply.split(heard)
+        reply.dialogue.heard(reply.turn, said.strip(), heard / self._media_rate)
         if reply.ended is not None and reply.ended.error is None and said.strip() and not unheard.strip():
             self._finish(reply)  # only the silence after its last word was cut
             return

@@ -118,6 +118,7 @@ class ScriptedDialogue:
     started: list[Turn] = field(default_factory=list)
     histories: list[list[Message]] = field(default_factory=list)
     cancelled: list[Turn] = field(default_factory=list)
+    told_heard: list[tuple[int, str, float]] = field(default_factory=list)
     anticipated: list[AudioChunk] = field(default_factory=list)
     hold: bool = False
     replies: list[Reply] = field(default_factory=list)
@@ -145,6 +146,10 @@ class ScriptedDialogue:
 
     def cancel(self, turn: Turn) -> None:
         self.cancelled.append(turn)
+
+    def heard(self, turn: Turn, text: str, seconds: float) -> None:
+        assert turn in self.cancelled
+        self.told_heard.append((turn.number, text, seconds))
 
     def close(self) -> None:
         self.closed = True

@@ -145,6 +145,9 @@ class _Recital:
     def cancel(self, turn: Turn) -> None:
         pass
 
+    def heard(self, turn: Turn, text: str, seconds: float) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -130,6 +130,9 @@ class EmbeddedDialogue:
         """Forget `turn` if it was not begun. An answer under way looks at `turn.cancelled` before every word."""
         self._inbox.drop(lambda command: isinstance(command, _Start) and command.turn is turn)
 
+    def heard(self, turn: Turn, text: str, seconds: float) -> None:
+        """It is told with the history of the next turn."""
+
     def introduce(self, name: str, voice: str) -> None:
         """Have another name and another voice of flite, from the next turn on; an answer under way ends as it began.
         The models stay loaded; what was thought ahead is forgotten."""

@@ -113,8 +113,12 @@ class OmniDialogue:
         self._call(self._begin, turn, tuple(history), reply)
 
     def cancel(self, turn: Turn) -> None:
-        """Close the connection of `turn`; what a live server believes of a reply that was cut is not trusted."""
+        """Close the connection of `turn`, or have a live server stop."""
         self._call(self._abandon, turn.number)
+
+    def heard(self, turn: Turn, text: str, seconds: float) -> None:
+        """Have a live server believe no more than that of the reply that was cut."""
+        self._call(self._live.heard, turn.number, text, seconds)
 
     def close(self) -> None:
         """End every turn, the connections and the threads. Turns must be cancelled before, or their listener closed."""
@@ -175,7 +179,7 @@ class OmniDialogue:
     def _abandon(self, number: int) -> None:
         if number in self._tasks:
             self._tasks[number].cancel()
-        self._live.distrust()
+        self._live.interrupted(number)
         self._warm()
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
@@ -222,7 +226,7 @@ class OmniDialogue:
             return
         if isinstance(turn.speech, AudioChunk):
             self._listener.keep(turn.number, turn.speech)
-        question = Question(turn.speech, history, self._listener.kept)
+        question = Question(turn.speech, history, self._listener.kept, turn.number)
         try:
             outcome = await self._outcome(turn, question, reply)
             if isinstance(outcome, Verdict):

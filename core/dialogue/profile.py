@@ -49,6 +49,7 @@ class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     session: Literal["flat", "nested"] = "nested"
     rate_in: int = 16_000
     turns: Literal["manual", "server"] = "manual"
+    truncates: bool = False
     replay: Literal["items", "instructions"] = "items"
     transcription: str = ""
     idle_s: float = 1_200.0

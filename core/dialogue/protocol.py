@@ -90,7 +90,13 @@ class Dialogue(Protocol):
         ...
 
     def cancel(self, turn: Turn) -> None:
-        """Stop answering: close the connection, stop the models. The turn is already marked cancelled."""
+        """Stop answering: close the connection or have the other side stop, stop the models. The turn is already marked
+        cancelled."""
+        ...
+
+    def heard(self, turn: Turn, text: str, seconds: float) -> None:
+        """After `cancel`: what was heard of the reply to `turn`, its words and the length of its sound. Not told of a
+        turn that goes on, or of which nobody shall know."""
         ...
 
     def close(self) -> None:

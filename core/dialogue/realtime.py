@@ -1,7 +1,8 @@
 """Turns over a realtime WebSocket: one connection for a whole conversation, as long as both sides remember the same.
 
-The server keeps the conversation for itself. When it must have another idea of it than the person has, because they
-interrupted or opened another conversation, the connection is closed, and a new one is told what was really heard.
+The server keeps the conversation for itself. When the person interrupts it is told how much they heard, where it can
+be; when it must have another idea of the conversation than the person has all the same, the connection is closed, and a
+new one is told what was really said.
 """
 
 from __future__ import annotations
@@ -9,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
-import numpy as np
-import soxr
 
 from core.dialogue.context import fitting, room_for_history
-from core.dialogue.protocol import Message, Verdict
-from core.dialogue.realtime_events import Complaint, RealtimeDecoder, append, replay, session_update, text_item
-from core.dialogue.request import last_of, pcm_of
+from core.dialogue.protocol import Verdict
+from core.dialogue.realtime_events import Complaint, replay, session_update, text_item
+from core.dialogue.realtime_link import Link
+from core.dialogue.request import last_of
 from core.dialogue.trouble import (
     Setback,
     failing,
@@ -32,69 +31,27 @@ from core.dialogue.trouble import (
     unreachable,
 )
 from core.dialogue.wire import UnreadableReply
-from core.media import CAPTURE_RATE, AudioChunk
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
     import openai
-    from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
     from core.dialogue.client import Patience
     from core.dialogue.delivery import Delivery
     from core.dialogue.endpoint import Endpoint
     from core.dialogue.exchange import Waiting
     from core.dialogue.identify import Server
+    from core.dialogue.protocol import Message
     from core.dialogue.request import Question
-    from core.media import Samples
+    from core.media import AudioChunk
 
 _GOODBYE_S = 0.02
 """How long the other side may take to say goodbye before the connection is cut."""
-_APPENDED = CAPTURE_RATE
 _TRAILING_S = 2.0
 """Silence by which a server that listens for itself knows that the person has finished."""
 _KEPT = {Verdict.OK, Verdict.NO_AUDIO, Verdict.LENGTH}
-
-
-@dataclass
-class _Link:
-    """A connection, and what the server knows over it."""
-
-    connection: AsyncRealtimeConnection
-    rate: int
-    used_at: float
-    told: list[Message] = field(default_factory=lambda: list[Message]())
-    start: int = -1
-    """Capture sample at which the speech in the server's buffer begins; -1 when the buffer is empty."""
-    sent: int = 0
-    resampler: soxr.ResampleStream | None = None
-    last_reply: str = ""
-
-    async def say(self, event: dict[str, Any]) -> None:
-        await self.connection.send(cast("Any", event))
-
-    async def hear(self, speech: AudioChunk) -> None:
-        """Have `speech` in the server's buffer: what is there already is not sent again."""
-        if self.start != speech.start:
-            if self.start >= 0:
-                await self.say({"type": "input_audio_buffer.clear"})
-            self.start, self.sent = speech.start, 0
-            self.resampler = None if self.rate == CAPTURE_RATE else soxr.ResampleStream(CAPTURE_RATE, self.rate, 1)
-        for at in range(self.sent, len(speech.samples), _APPENDED):
-            await self._append(speech.samples[at : at + _APPENDED])
-        self.sent = max(self.sent, len(speech.samples))
-
-    async def end(self, silence_s: float = 0.0) -> None:
-        """The turn is complete, but for `silence_s` of silence."""
-        await self._append(np.zeros(round(silence_s * CAPTURE_RATE), np.float32), last=True)
-        self.start, self.sent, self.resampler = -1, 0, None
-
-    async def _append(self, samples: Samples, *, last: bool = False) -> None:
-        if self.resampler is not None:
-            samples = self.resampler.resample_chunk(samples, last=last)
-        if samples.size:
-            await self.say(append(pcm_of(samples)))
 
 
 class RealtimeTransport:
@@ -104,7 +61,7 @@ class RealtimeTransport:
         self._client = client
         self._endpoint = endpoint
         self._patience = patience
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._ahead: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
@@ -130,23 +87,36 @@ class RealtimeTransport:
             if self._ahead is not None:
                 await asyncio.wait([self._ahead])
             link = await self._link_for(server, question, waiting)
-            verdict = await self._exchange(link, server, question, waiting, delivery)
+            async with link.reading:
+                verdict = await self._exchange(link, server, question, waiting, delivery)
         except BaseException as trouble:
-            self._drop()
+            if not (isinstance(trouble, asyncio.CancelledError) and self._link and self._link.interrupted):
+                self._drop()
             setback = self._setback(trouble, server)
             if setback is None:
                 raise
             raise setback from trouble
         link.used_at = self._now()
-        spoken = question.speech if isinstance(question.speech, str) else ""
-        link.told += [Message("user", spoken), Message("assistant", delivery.text.strip())]
-        if verdict not in _KEPT:
+        link.answered(delivery.text)
+        if verdict not in _KEPT and not (verdict is Verdict.CUT and link.can_be_told):
             self._drop()
         return verdict
 
-    def distrust(self) -> None:
-        """The person heard less than the server believes it has said."""
-        self._drop()
+    def interrupted(self, number: int) -> None:
+        """The person heard less than the server believes it has said: it stops, and is to be told what was heard; where
+        it cannot be told, the connection ends."""
+        link = self._link
+        if link is None or link.turn != number or not link.can_be_told:
+            self._drop()
+        elif not link.interrupted:
+            link.interrupted = True
+            link.settling = asyncio.get_running_loop().create_task(self._settle(link))
+
+    def heard(self, number: int, text: str, seconds: float) -> None:
+        """What was heard of the reply to the turn that was interrupted."""
+        link = self._link
+        if link is not None and link.interrupted and link.turn == number and not link.heard.done():
+            link.heard.set_result((text, seconds))
 
     async def close(self) -> None:
         self._drop()
@@ -155,7 +125,7 @@ class RealtimeTransport:
 
     # -- the connection
 
-    async def _open(self, server: Server) -> _Link:
+    async def _open(self, server: Server) -> Link:
         if self._leaving:
             await asyncio.wait(self._leaving)  # who interrupts waits for the old one's end, not for the new one
         options: dict[str, Any] = {
@@ -170,9 +140,9 @@ class RealtimeTransport:
             options["ssl"] = self._trust = self._trust or httpx2.create_ssl_context()  # as over HTTP: the system's
         connecting = cast("Any", self._client.realtime.connect)  # the SDK names only some of the options it passes on
         opening = connecting(model=server.model, websocket_connection_options=options).enter()
-        link: _Link | None = None
+        link: Link | None = None
         try:
-            link = _Link(await opening, server.profile.rate_in, self._now())
+            link = Link(await opening, server.profile.rate_in, self._now())
             await link.say(session_update(server.profile, server.voice, self._endpoint.instructions))
         except BaseException as trouble:
             if link is not None:
@@ -183,10 +153,12 @@ class RealtimeTransport:
             raise setback from trouble
         return link
 
-    async def _link_for(self, server: Server, question: Question, waiting: Waiting) -> _Link:
+    async def _link_for(self, server: Server, question: Question, waiting: Waiting) -> Link:
         """A connection whose server remembers the conversation as it was, by having been there or by being told."""
         link, history = self._link, question.history
-        if link is not None and not _agrees(link.told, history):
+        if link is not None and link.settling is not None and link.heard.done():
+            await waiting.for_sign(asyncio.wait([link.settling]))
+        if link is not None and not (link.settled and _agrees(link.told, history)):
             self._drop()
         await waiting.for_sign(self.warm(server))
         link = self._link
@@ -206,9 +178,10 @@ class RealtimeTransport:
             self._ahead.cancel()
             self._ahead = None
         if link is not None:
+            link.give_up()
             self._leave(link)
 
-    def _leave(self, link: _Link) -> None:
+    def _leave(self, link: Link) -> None:
         task = asyncio.get_running_loop().create_task(_leave(link))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -226,13 +199,24 @@ class RealtimeTransport:
             if link is not None:
                 self._leave(link)
 
+    async def _settle(self, link: Link) -> None:
+        """Have the server forget what was not heard; a connection on which that fails is left."""
+        try:
+            await link.forget_unheard()
+        except Exception as trouble:
+            if not isinstance(trouble, Complaint | TimeoutError) and self._setback(trouble, None) is None:
+                raise
+            if self._link is link:
+                self._drop()
+
     # -- a turn
 
     async def _exchange(
-        self, link: _Link, server: Server, question: Question, waiting: Waiting, delivery: Delivery
+        self, link: Link, server: Server, question: Question, waiting: Waiting, delivery: Delivery
     ) -> Verdict:
+        decoder = link.begin(question, truncates=server.profile.truncates)
         await waiting.for_sign(self._ask(link, server, question))
-        decoder, limited = RealtimeDecoder(link.last_reply), waiting.for_sign
+        limited = waiting.for_sign
         try:
             while not decoder.ended:
                 event = json.loads(await limited(link.connection.recv_bytes()))
@@ -249,13 +233,12 @@ class RealtimeTransport:
         except TimeoutError as error:
             if not decoder.finished:
                 raise Setback(silent(waiting.spent_s), again_after_s=(0.0,) if waiting.may_ask_again else ()) from error
-        link.last_reply = decoder.id
         await delivery.end()
         if decoder.verdict is Verdict.CUT:
             raise Setback(failing("the server ended its reply early"), again_after_s=(0.0,))
         return decoder.verdict
 
-    async def _ask(self, link: _Link, server: Server, question: Question) -> None:
+    async def _ask(self, link: Link, server: Server, question: Question) -> None:
         if isinstance(question.speech, str):
             await link.say(text_item(server.profile, "user", question.speech))
         elif server.profile.turns == "server":
@@ -268,20 +251,21 @@ class RealtimeTransport:
             await link.say({"type": "input_audio_buffer.commit"})
         await link.say({"type": "response.create"})
 
-    def _setback(self, trouble: BaseException, server: Server, *, connecting: bool = False) -> Setback | None:
+    def _setback(self, trouble: BaseException, server: Server | None, *, connecting: bool = False) -> Setback | None:
         """What `trouble` means for the turn; None for a cancellation, a bug, or what is a setback already."""
         from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+        model = server.model if server else self._endpoint.model
         match trouble:
             case Complaint():
                 said = tidy(trouble.said, self._endpoint)
                 if trouble.begun:
                     return of_words(trouble.code, said)
-                return of_refusal(trouble.code, said, self._endpoint, server.model)
+                return of_refusal(trouble.code, said, self._endpoint, model)
             case InvalidStatus(response=response):
                 said = tidy((response.body or b"").decode("utf-8", "replace"), self._endpoint)
                 header = response.headers.get("retry-after", "")
-                return of_status(response.status_code, "", said, header, self._endpoint, server.model)
+                return of_status(response.status_code, "", said, header, self._endpoint, model)
             case ConnectionClosed():
                 return Setback(failing("the connection was closed"), again_after_s=(0.0,))
             case UnreadableReply() | json.JSONDecodeError() | UnicodeDecodeError():
@@ -299,7 +283,7 @@ class RealtimeTransport:
         return asyncio.get_running_loop().time()
 
 
-async def _leave(link: _Link) -> None:
+async def _leave(link: Link) -> None:
     with contextlib.suppress(OSError):
         await link.connection.close()
 

@@ -50,6 +50,10 @@ class RealtimeDecoder:
         self._words_from = ""
         self._verdict: Verdict | None = None
         self._heard_sound = False
+        self.item = ""
+        """The name of the reply among the items of the conversation, once the server has told it."""
+        self.seconds = 0.0
+        """Of sound that came."""
         self.begun = False
         self.finished = False
         self.ended = False
@@ -81,6 +85,7 @@ class RealtimeDecoder:
         about = str(event.get("response_id") or _part(event, "response").get("id") or self._id)
         if about != self._id if self._id else about and about == self._before:
             return []
+        self._name_item(kind, event)
         if kind == _HEARD:
             self.heard = str(event.get("transcript") or "").strip()
         elif kind in _SOUND:
@@ -93,6 +98,12 @@ class RealtimeDecoder:
             self._end(_part(event, "response"))
         return []
 
+    def _name_item(self, kind: str, event: Mapping[str, Any]) -> None:
+        if kind == "response.output_item.added":
+            self.item = str(_part(event, "item").get("id") or self.item)
+        elif kind in _SOUND:
+            self.item = str(event.get("item_id") or self.item)
+
     def _sound(self, event: Mapping[str, Any]) -> list[Words | Sound]:
         encoded = event.get("delta") or event.get("audio")
         if not isinstance(encoded, str) or not encoded:
@@ -101,6 +112,7 @@ class RealtimeDecoder:
         rate = event.get("sample_rate_hz")
         sound = self._pcm.feed(from_base64(encoded), rate if isinstance(rate, int) else MEDIA_RATE)
         self._heard_sound |= bool(sound.samples.size)
+        self.seconds += len(sound.samples) / sound.rate
         return [sound] if sound.samples.size else []
 
     def _words(self, source: str, text: str) -> list[Words | Sound]:
@@ -174,6 +186,12 @@ def text_item(profile: EndpointProfile, role: str, text: str) -> dict[str, Any]:
     kind = "input_text" if role == "user" else "text" if profile.session == "flat" else "output_text"
     item = {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
     return {"type": "conversation.item.create", "item": item}
+
+
+def truncate(item: str, seconds: float) -> dict[str, Any]:
+    """Of a reply only the first `seconds` were heard."""
+    end_ms = int(seconds * 1000)
+    return {"type": "conversation.item.truncate", "item_id": item, "content_index": 0, "audio_end_ms": end_ms}
 
 
 def append(pcm: bytes) -> dict[str, Any]:

@@ -27,11 +27,12 @@ _TOO_LONG_S = 60.0
 @dataclass(frozen=True)
 class Question:
     """What the person said, what was said before it, and the sound of earlier turns by number, as far as it is kept.
-    `halved` when all that should fit of what was said before proved too much."""
+    `number` is that of the turn; `halved` when all that should fit of what was said before proved too much."""
 
     speech: AudioChunk | str
     history: tuple[Message, ...] = ()
     kept: Mapping[int, AudioChunk] = field(default_factory=dict[int, AudioChunk])
+    number: int = 0
     halved: bool = False
 
     @property

@@ -84,13 +84,15 @@ class Talk:
 Script = Callable[[Talk], Awaitable[None]]
 
 
-def spoken_events(kind: str, text: str, pcm: bytes, number: int = 1) -> list[dict[str, Any]]:
-    """A whole reply in the "flat" layout of DashScope or the "nested" one of OpenAI."""
+def spoken_events(kind: str, text: str, pcm: bytes, number: int = 1, *, item: str = "") -> list[dict[str, Any]]:
+    """A whole reply in the "flat" layout of DashScope or the "nested" one of OpenAI; `item` is its name, if any."""
     prefix = "response.audio" if kind == "flat" else "response.output_audio"
     about = {"response_id": f"r{number}"}
     sound = [pcm[at : at + 9601] for at in range(0, len(pcm), 9601)]
+    added = {"type": "response.output_item.added", "item": {"id": item, "role": "assistant"}, **about}
     return [
         {"type": "response.created", "response": {"id": f"r{number}", "status": "in_progress"}},
+        *([added] if item else []),
         {"type": f"{prefix}_transcript.delta", "delta": text, **about},
         *({"type": f"{prefix}.delta", "delta": base64.b64encode(data).decode(), **about} for data in sound),
         {"type": f"{prefix}.done", **about},

@@ -46,7 +46,7 @@ class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     most_encoded: int = 0
     most_seconds: float = 120.0
     context_tokens: int = 8_000
-    session: Literal["flat", "nested"] = "nested"
+    session: Literal["flat", "nested", "bare"] = "nested"
     rate_in: int = 16_000
     turns: Literal["manual", "server"] = "manual"
     truncates: bool = False

@@ -16,7 +16,7 @@ import httpx2
 
 from core.dialogue.context import fitting, room_for_history
 from core.dialogue.protocol import Verdict
-from core.dialogue.realtime_events import Complaint, replay, session_update, text_item
+from core.dialogue.realtime_events import Complaint, commit, replay, session_update, text_item
 from core.dialogue.realtime_link import Link
 from core.dialogue.request import last_of
 from core.dialogue.trouble import (
@@ -27,6 +27,7 @@ from core.dialogue.trouble import (
     of_status,
     of_words,
     silent,
+    speech_only,
     tidy,
     unreachable,
 )
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from core.dialogue.endpoint import Endpoint
     from core.dialogue.exchange import Waiting
     from core.dialogue.identify import Server
+    from core.dialogue.profile import EndpointProfile
     from core.dialogue.protocol import Message
     from core.dialogue.request import Question
     from core.media import AudioChunk
@@ -79,7 +81,7 @@ class RealtimeTransport:
                 self._link = await self._open(server)
 
     def listen(self, server: Server, speech: AudioChunk) -> None:
-        if self._ahead is None or self._ahead.done():
+        if server.profile.session != "bare" and (self._ahead is None or self._ahead.done()):
             self._ahead = asyncio.get_running_loop().create_task(self._send_ahead(server, speech))
 
     async def attempt(self, server: Server, question: Question, waiting: Waiting, delivery: Delivery) -> Verdict:
@@ -98,7 +100,9 @@ class RealtimeTransport:
             raise setback from trouble
         link.used_at = self._now()
         link.answered(delivery.text)
-        if verdict not in _KEPT and not (verdict is Verdict.CUT and link.can_be_told):
+        if server.profile.session == "bare":
+            self._drop()  # it remembers nothing, and the next turn is as well told to another
+        elif verdict not in _KEPT and not (verdict is Verdict.CUT and link.can_be_told):
             self._drop()
         return verdict
 
@@ -143,7 +147,7 @@ class RealtimeTransport:
         link: Link | None = None
         try:
             link = Link(await opening, server.profile.rate_in, self._now())
-            await link.say(session_update(server.profile, server.voice, self._endpoint.instructions))
+            await link.say(session_update(server.profile, server.model, server.voice, self._endpoint.instructions))
         except BaseException as trouble:
             if link is not None:
                 self._leave(link)
@@ -166,7 +170,8 @@ class RealtimeTransport:
         if not link.told and history:
             room = room_for_history(server.profile, self._endpoint.instructions, "")
             told = fitting(history, {}, room, halved=question.halved)
-            for event in replay(server.profile, server.voice, self._endpoint.instructions, told.messages):
+            persona = self._endpoint.instructions
+            for event in replay(server.profile, server.model, server.voice, persona, told.messages):
                 await link.say(event)
             link.told = list(history)
         return link
@@ -214,7 +219,7 @@ class RealtimeTransport:
     async def _exchange(
         self, link: Link, server: Server, question: Question, waiting: Waiting, delivery: Delivery
     ) -> Verdict:
-        decoder = link.begin(question, truncates=server.profile.truncates)
+        decoder = link.begin(question, server.profile)
         await waiting.for_sign(self._ask(link, server, question))
         limited = waiting.for_sign
         try:
@@ -239,17 +244,29 @@ class RealtimeTransport:
         return decoder.verdict
 
     async def _ask(self, link: Link, server: Server, question: Question) -> None:
+        profile = server.profile
+        if profile.session == "bare":
+            await self._ask_bare(link, profile, question)
+            return
         if isinstance(question.speech, str):
-            await link.say(text_item(server.profile, "user", question.speech))
-        elif server.profile.turns == "server":
-            await link.hear(last_of(question.speech, server.profile.longest_s))
+            await link.say(text_item(profile, "user", question.speech))
+        elif profile.turns == "server":
+            await link.hear(last_of(question.speech, profile.longest_s))
             await link.end(_TRAILING_S)
             return
         else:
-            await link.hear(last_of(question.speech, server.profile.longest_s))
+            await link.hear(last_of(question.speech, profile.longest_s))
             await link.end()
-            await link.say({"type": "input_audio_buffer.commit"})
+            await link.say(commit(profile))
         await link.say({"type": "response.create"})
+
+    async def _ask_bare(self, link: Link, profile: EndpointProfile, question: Question) -> None:
+        if isinstance(question.speech, str):
+            raise Setback(speech_only())
+        await link.say(commit(profile, final=False))
+        await link.hear(last_of(question.speech, profile.longest_s))
+        await link.end()
+        await link.say(commit(profile))
 
     def _setback(self, trouble: BaseException, server: Server | None, *, connecting: bool = False) -> Setback | None:
         """What `trouble` means for the turn; None for a cancellation, a bug, or what is a setback already."""

@@ -1,4 +1,5 @@
-"""What goes over a realtime WebSocket, in both layouts: DashScope's flat session and OpenAI's nested one."""
+"""What goes over a realtime WebSocket: DashScope's flat session, OpenAI's nested one, and the bare one that vLLM-Omni
+had before it took over OpenAI's."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ _WORDS = {
     "response.output_audio_transcript.delta": "transcript",
     "response.text.delta": "text",
     "response.output_text.delta": "text",
+    "transcription.delta": "transcription",
 }
 _HEARD = "conversation.item.input_audio_transcription.completed"
 _REASONS = {"content_filter": Verdict.FILTERED, "max_output_tokens": Verdict.LENGTH, "max_tokens": Verdict.LENGTH}
@@ -40,12 +42,14 @@ class Complaint(Exception):
 class RealtimeDecoder:
     """One reply. Feed every event until `ended`; servers that forget the last one are done once `finished`.
 
-    `before` is the reply before this one, whose last events may still be on their way.
+    `before` is the reply before this one, whose last events may still be on their way. `bare`: the reply ends with its
+    sound, as it does in a bare session.
     """
 
-    def __init__(self, before: str = "") -> None:
+    def __init__(self, before: str = "", *, bare: bool = False) -> None:
         self._pcm = PcmDecoder()
         self._before = before
+        self._bare = bare
         self._id = ""
         self._words_from = ""
         self._verdict: Verdict | None = None
@@ -94,6 +98,8 @@ class RealtimeDecoder:
             return self._words(_WORDS[kind], str(event.get("delta") or ""))
         elif kind == "response.output_item.done":
             self.finished = True
+        elif kind == "response.audio.done":
+            self.ended = self._bare
         elif kind == "response.done":
             self._end(_part(event, "response"))
         return []
@@ -140,9 +146,11 @@ class RealtimeDecoder:
         return Complaint(code, str(told.get("message") or ""), begun=self.begun)
 
 
-def session_update(profile: EndpointProfile, voice: str, instructions: str) -> dict[str, Any]:
+def session_update(profile: EndpointProfile, model: str, voice: str, instructions: str) -> dict[str, Any]:
     """The first event: how the session is to be. Who has the floor is decided here, not there, unless the profile says
-    otherwise."""
+    otherwise. A bare session knows no persona and no voice."""
+    if profile.session == "bare":
+        return {"type": "session.update", "model": model}
     turns = None if profile.turns == "manual" else {"type": "server_vad", "interrupt_response": False}
     if profile.voice_field == "none":
         voice = ""
@@ -168,17 +176,19 @@ def session_update(profile: EndpointProfile, voice: str, instructions: str) -> d
     return {"type": "session.update", "session": session}
 
 
-def replay(profile: EndpointProfile, voice: str, instructions: str, history: Sequence[Message]) -> list[dict[str, Any]]:
-    """Events that tell a new session what was said before."""
+def replay(
+    profile: EndpointProfile, model: str, voice: str, instructions: str, history: Sequence[Message]
+) -> list[dict[str, Any]]:
+    """Events that tell a new session what was said before; none where it cannot be told."""
     told = [message for message in history if message.text or message.role == "user"]
-    if not told:
+    if not told or profile.session == "bare":
         return []
     if profile.replay == "items":
         return [text_item(profile, message.role, message.text or WORDS_NOT_KNOWN) for message in told]
     names = {"user": "Person", "assistant": "You"}
     lines = [f"{names[message.role]}: {message.text or WORDS_NOT_KNOWN}" for message in told]
     words = "\n".join([instructions, "The conversation so far:", *lines]).strip()
-    return [session_update(profile, voice, words)]
+    return [session_update(profile, model, voice, words)]
 
 
 def text_item(profile: EndpointProfile, role: str, text: str) -> dict[str, Any]:
@@ -192,6 +202,12 @@ def truncate(item: str, seconds: float) -> dict[str, Any]:
     """Of a reply only the first `seconds` were heard."""
     end_ms = int(seconds * 1000)
     return {"type": "conversation.item.truncate", "item_id": item, "content_index": 0, "audio_end_ms": end_ms}
+
+
+def commit(profile: EndpointProfile, *, final: bool = True) -> dict[str, Any]:
+    """What the person said is complete; `final` False opens it, in a bare session."""
+    event: dict[str, Any] = {"type": "input_audio_buffer.commit"}
+    return event | {"final": final} if profile.session == "bare" else event
 
 
 def append(pcm: bytes) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from core.media import CAPTURE_RATE
 if TYPE_CHECKING:
     from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
+    from core.dialogue.profile import EndpointProfile
     from core.dialogue.request import Question
     from core.media import AudioChunk, Samples
 
@@ -84,11 +85,11 @@ class Link:
         await self._append(np.zeros(round(silence_s * CAPTURE_RATE), np.float32), last=True)
         self._start, self._sent, self._resampler = -1, 0, None
 
-    def begin(self, question: Question, *, truncates: bool) -> RealtimeDecoder:
+    def begin(self, question: Question, profile: EndpointProfile) -> RealtimeDecoder:
         """A turn is asked; returns who reads its reply."""
-        self.turn, self._answered, self._truncates = question.number, False, truncates
+        self.turn, self._answered, self._truncates = question.number, False, profile.truncates
         self._asked = question.speech if isinstance(question.speech, str) else ""
-        self.reply = RealtimeDecoder(self.reply.id)
+        self.reply = RealtimeDecoder(self.reply.id, bare=profile.session == "bare")
         return self.reply
 
     def answered(self, text: str) -> None:

@@ -129,6 +129,14 @@ def cannot_hear() -> ServerError:
     )
 
 
+def speech_only() -> ServerError:
+    return ServerError(
+        Problem.ENDPOINT_REFUSED,
+        "This live endpoint takes speech only.",
+        "Speak to it. To type, use its address with http:// in place of ws:// in Settings.",
+    )
+
+
 def key_refused(endpoint: Endpoint, detail: str) -> ServerError:
     if not endpoint.key:
         return ServerError(Problem.KEY_REFUSED, "The endpoint asks for a key.", "Enter it in Settings.", detail=detail)

@@ -68,3 +68,10 @@ def test_missing_weights_are_said_before_anything_is_drawn(tmp_path: Path) -> No
     with pytest.raises(PerformerError) as trouble:
         PortraitPerformer(tmp_path, FACES)
     assert trouble.value.problem is Problem.MODEL_MISSING
+
+
+def test_without_what_it_listens_through_there_is_advice(tmp_path: Path) -> None:
+    with pytest.raises(PerformerError) as missing:
+        PortraitPerformer(WEIGHTS, FACES, speech_model=tmp_path)
+    assert missing.value.problem is Problem.MODEL_MISSING
+    assert "make models" in missing.value.advice

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLWan
+from torch.utils.flop_counter import FlopCounterMode
 
 from core.performer.livetalk.frames import FrameDecoder, decode, restart, to_pixels
 from core.performer.livetalk.small_decoder import PastBlock, SmallDecoder, SmallSizes, own_name
 from core.performer.livetalk.spec import VaeSizes
 from core.performer.livetalk.vae import LATENT_MEAN, LATENT_STD, WanVae
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LATENTS = 7
 GROUPS = [(7,), (1, 3, 3), (3, 3, 1), (1, 6), (2, 5), (1, 1, 1, 1, 1, 1, 1)]
@@ -114,6 +119,19 @@ def test_diffusers_decodes_the_same(vae: WanVae, reference: AutoencoderKLWan) ->
     own = (latents() * std + mean).transpose(1, 2)
     frames = decoded(vae, latents(), (1, 3, 3)).clamp(-1, 1)
     assert torch.allclose(frames, reference.decode(own).sample, atol=2e-5)
+
+
+def test_diffusers_multiplies_as_often_for_the_same_frames(vae: WanVae, reference: AutoencoderKLWan) -> None:
+    def work(call: Callable[[], object]) -> int:
+        with FlopCounterMode(display=False) as counter:
+            call()
+        return counter.get_total_flops()
+
+    stream = vae.open(2, 3)
+    stream.first(latents(1))
+    own = work(lambda: stream.later(latents(3)))
+    theirs = [work(lambda count=count: reference.decode(latents(count).transpose(1, 2))) for count in (1, 4)]
+    assert own == theirs[1] - theirs[0]
 
 
 def test_the_latents_statistics_are_diffusers_own(reference: AutoencoderKLWan) -> None:

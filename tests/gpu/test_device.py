@@ -47,6 +47,23 @@ def test_two_captured_calls_of_one_work_share_memory_and_keep_apart() -> None:
         assert second.tolist() == [0.0, 3.0, 6.0, 9.0, 12.0]
 
 
+def test_a_wait_for_the_gpu_is_seen_while_it_is_watched_and_only_then() -> None:
+    device = CudaDevice()
+    x = torch.ones(3, device=device.torch_device)
+    with device.watched(), pytest.raises(RuntimeError, match="synchroniz"):
+        x.sum().item()
+    assert x.sum().item() == 3.0
+
+
+def test_without_captures_a_steady_call_is_made_anew() -> None:
+    device, calls = CudaDevice(captures=False), list[int]()
+    steady = device.steady(lambda x: x + len(calls), "draw")
+    x = torch.zeros(2, device=device.torch_device)
+    for call in range(device.settling_calls + 2):
+        assert steady(x).tolist() == [call, call]
+        calls.append(call)
+
+
 def test_drawing_waits_for_what_was_imagined() -> None:
     device = CudaDevice()
     with device.stream("imagine"):

@@ -22,20 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from core.media import Pixels
-    from core.performer.device import Call, Work
     from core.performer.livetalk.performer import LiveTalkPerformance
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 ENOUGH = 24e9
-
-
-class Uncaptured(CudaDevice):
-    """The same GPU without captures."""
-
-    settling_calls = 0
-
-    def steady(self, call: Call, work: Work) -> Call:
-        return call
 
 
 @pytest.fixture
@@ -65,24 +55,41 @@ def acted(performance: LiveTalkPerformance, seed: int) -> Pixels:
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 def test_nothing_of_the_steady_step_waits_for_the_gpu(preset: Preset) -> None:
-    performance = opened(CudaDevice(), preset)
+    device = CudaDevice()
+    performance = opened(device, preset)
     for seed in range(TINY.window.slots + 4):
         acted(performance, seed)
     sounds = [block(performance, seed) for seed in range(3)]
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with device.watched():
         drawn = [performance.draw(performance.imagine(sound)) for sound in sounds]
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     assert [len(frames.wait()) for frames in drawn] == [12, 12, 12]
 
 
 @pytest.mark.parametrize("preset", [QUALITY, LOW], ids=lambda preset: preset.name)
 def test_a_captured_stream_is_the_stream_itself(preset: Preset) -> None:
-    captured, plain = opened(CudaDevice(), preset), opened(Uncaptured(), preset)
+    captured, plain = opened(CudaDevice(), preset), opened(CudaDevice(captures=False), preset)
     for seed in range(TINY.window.slots + 6):
         one, other = acted(captured, seed).astype(int), acted(plain, seed).astype(int)
         assert np.abs(one - other).mean() < 1.0, seed
+
+
+def test_compiled_blocks_make_nearly_the_same_film_and_can_be_captured() -> None:
+    pytest.importorskip("triton", reason="there is no compiler here")
+    device = CudaDevice()
+    films: list[list[Pixels]] = []
+    for compiled in (False, True):
+        performer = LiveTalkPerformer(random_model(TINY, QUALITY, device, compiled=compiled), device)
+        performance = performer.open(performer.prepare(np.zeros((96, 96, 3), np.uint8)), 0)
+        films.append([acted(performance, seed) for seed in range(TINY.window.slots + 6)])
+    assert np.abs(films[0][0].astype(int) - films[1][0].astype(int)).mean() < 12.0
+    assert all(len(frames) == 12 for frames in films[1][1:])
+
+
+def test_weights_that_are_drawn_on_the_gpu_run_as_well() -> None:
+    device = CudaDevice()
+    model = random_model(TINY, LOW, device, drawn=device.torch_device)
+    performer = LiveTalkPerformer(model, device)
+    assert len(acted(performer.open(performer.prepare(np.zeros((96, 96, 3), np.uint8)), 0), 0)) == 9
 
 
 @pytest.mark.parametrize("blocks", [1, TINY.window.slots + 4])

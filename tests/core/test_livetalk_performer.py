@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,8 +26,6 @@ from core.settings import PRESETS as SETTINGS_PRESETS
 from tests.livetalk_weights import MINI, write_weights
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from core.media import Pixels
     from core.performer.livetalk.performer import LiveTalkIdentity, LiveTalkPerformance
 
@@ -346,6 +345,13 @@ def test_a_description_that_cannot_be_read_is_told(tmp_path: Path, written: byte
     with pytest.raises(PerformerError, match="cannot be read") as refused:
         open_performer(str(tmp_path))
     assert refused.value.problem is Problem.MODEL_DAMAGED
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no file that cannot be read")
+def test_a_description_on_a_disk_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / SPEC).symlink_to("/proc/self/mem")
+    with pytest.raises(PerformerError, match="cannot be read"):
+        open_performer(str(tmp_path))
 
 
 def test_the_mini_model_keeps_the_released_geometry() -> None:

@@ -81,7 +81,7 @@ def files_in(weights: str) -> tuple[LiveTalkSpec, ModelFiles]:
         return LIVETALK_1_3B, found.files(text_needed=not (data_folder() / PROMPTS).is_dir() or "text" in found.paths)
     try:
         spec = msgspec.convert(json.loads((folder / SPEC).read_text("utf-8")), LiveTalkSpec)
-    except (ValueError, msgspec.ValidationError) as broken:
+    except (OSError, ValueError, msgspec.ValidationError) as broken:
         raise PerformerError(
             Problem.MODEL_DAMAGED,
             f"The description “{SPEC}” of the model in {folder} cannot be read.",

@@ -70,6 +70,7 @@ def _preset_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preset",
         metavar="NAME",
+        type=_preset,
         help="livetalk: the best picture (quality), a small decoder (fast), weights in 8 bits too (fastest), the least "
         "memory (low); auto takes the best that the GPU has room for",
     )
@@ -174,6 +175,14 @@ def _models_options(command: argparse.ArgumentParser) -> None:
     )
     _json_option(command)
     command.set_defaults(run=_models)
+
+
+def _preset(name: str) -> str:
+    from core.settings import PRESETS
+
+    if name not in PRESETS:
+        raise argparse.ArgumentTypeError(f"there is no preset called “{name}”; there are {', '.join(PRESETS)}")
+    return name
 
 
 def _count(text: str) -> int:

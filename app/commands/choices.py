@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import LiveTalkError, Problem, SettingsError
-from core.settings import PRESETS, Settings, changed, load, settings_path, with_environment
+from core.errors import SettingsError
+from core.settings import Settings, changed, load, settings_path, with_environment
 
 if TYPE_CHECKING:
     import argparse
@@ -35,20 +35,13 @@ def chosen_settings(options: argparse.Namespace, terminal: Terminal) -> Settings
 
 
 def with_options(settings: Settings, options: argparse.Namespace) -> Settings:
-    """`settings` with what the command line says; paths are made absolute.
-
-    Raises:
-        LiveTalkError: there is no preset of that name.
-    """
+    """`settings` with what the command line says; paths are made absolute."""
     for option, (branch, field) in _OPTIONS.items():
         value = getattr(options, option, None)
         if not value:
             continue
         if option in ("avatar", "weights") and Path(value).exists():
             value = str(Path(value).resolve())
-        if option == "preset" and value not in PRESETS:
-            title = f"There is no preset called “{value}”."
-            raise LiveTalkError(Problem.MODEL_MISSING, title, f"There are {', '.join(PRESETS)}.")
         settings = changed(settings, branch, **{field: value})
         if option == "endpoint":
             settings = changed(settings, branch, use_endpoint=True)

@@ -16,7 +16,6 @@ from app.commands.contact_sheet import contact_sheet
 from app.commands.drawn_by import about_picture
 from app.commands.painting import LEVELS, PaintingPerformer, level_heard, level_seen, levelled
 from app.commands.terminal import Terminal
-from core.errors import LiveTalkError
 from core.media import MediaFormat, SpeechBlock
 from core.performer.livetalk.spec import LIVETALK_1_3B, LOW
 from core.performer.protocol import PerformerSpec
@@ -63,11 +62,14 @@ def test_a_picture_is_named_by_its_absolute_path_and_a_shipped_one_by_its_name(
     assert with_options(Settings(), options(avatar="mei")).avatar.portrait == "mei"
 
 
-def test_a_preset_on_the_command_line_is_one_that_there_is() -> None:
-    assert with_options(Settings(), options(preset="low")).avatar.preset == "low"
-    with pytest.raises(LiveTalkError, match="no preset called “lightning”") as refused:
-        with_options(Settings(), options(preset="lightning"))
-    assert refused.value.advice == "There are auto, quality, fast, fastest, low."
+@pytest.mark.parametrize("before", [[], ["converse", "--out=o.mp4"], ["render", "--avatar=a", "--audio=a", "--out=o"]])
+def test_a_preset_on_the_command_line_is_one_that_there_is(
+    before: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert with_options(Settings(), parser().parse_args([*before, "--preset", "low"])).avatar.preset == "low"
+    with pytest.raises(SystemExit):
+        parser().parse_args([*before, "--preset", "lightning"])
+    assert "there is no preset called “lightning”; there are auto, quality, fast" in capsys.readouterr().err
 
 
 def test_a_command_says_how_the_picture_is_drawn_and_what_it_does_not_follow() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.settings_services import PresetChoice
 
 _INDENT = 30
-"""Pixels from the edge of a radio button to its words."""
+"""Pixels from the edge of a radio button to its words, whatever their size."""
 _GAP = 10
 """Pixels between one preset and the next."""
 
@@ -45,7 +45,7 @@ class PresetPanel(QWidget):
             choice.clicked.connect(lambda _, key=preset.key: self.chosen.emit(key))
             group.addButton(choice)
             words = label(preset.words, "small", wrap=True)
-            words.setContentsMargins(px(_INDENT), 0, 0, px(_GAP))
+            words.setContentsMargins(_INDENT, 0, 0, px(_GAP))
             column.addWidget(choice)
             column.addWidget(words)
 

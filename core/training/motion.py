@@ -127,6 +127,7 @@ def distil(
     """
     if recipe.learning is None or recipe.play is None:
         raise ValueError("a student needs [learning] and [play]")
+    out.mkdir(parents=True, exist_ok=True)
     model, spec = load_weights(teacher_folder / "begin")
     corpus = Corpus.load(teacher_folder / STREAMS)
     learned, kept = corpus.parted(recipe.conditions.held_out)

@@ -61,6 +61,7 @@ def _conversation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--avatar", metavar="IMAGE", help="a picture, or the name of a shipped portrait")
     command.add_argument("--endpoint", metavar="URL", help="a Qwen3-Omni endpoint; without one the companion answers")
     command.add_argument("--model", metavar="NAME", help="the endpoint's model")
+    command.add_argument("--dialect", metavar="KIND", help="the endpoint's kind, if it is not to be found out")
     command.add_argument("--performer", metavar="NAME", help="what draws the picture (portrait, livetalk)")
     _weights_option(command)
     _preset_option(command)

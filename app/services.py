@@ -16,6 +16,7 @@ from app.history_sheet import HistoryServices
 from app.performer_cards import performer_cards
 from app.settings_services import SettingsServices, SoundDevices
 from app.status_pill import meter_level
+from core.dialogue.profile import known_profiles, own_profiles_path
 from core.errors import DeviceError, LiveTalkError, Problem, RecordingError
 from core.media import MEDIA_RATE, Turn
 from core.settings import changed, conversations_folder, models_folder
@@ -44,6 +45,8 @@ def settings_services(
         keys=keys,
         key_changed=key_changed,
         test_endpoint=lambda wanted, key: _test_endpoint(wanted, _typed(keys, wanted.url, key), window.settings),
+        endpoint_kinds=_endpoint_kinds,
+        own_kinds=own_profiles_path(),
         listen=lambda voice: _listen(window.settings, keys.key_of, voice),
         list_devices=_list_devices,
         test_microphone=_OpenMicrophone,
@@ -84,6 +87,10 @@ def _test_endpoint(wanted: DialogueSettings, key_of: KeyOf, settings: Settings) 
     from core.parts import companion_voice
 
     return try_settings(wanted, key_of, companion_voice(settings, settings.avatar.portrait))
+
+
+def _endpoint_kinds() -> list[tuple[str, str]]:
+    return [(profile.key, profile.title) for profile in known_profiles().values()]
 
 
 def _typed(keys: KeyStore, url: str, key: str) -> KeyOf:

@@ -96,6 +96,11 @@ class SettingsServices:
     """Called when `keys` holds another key."""
     test_endpoint: Callable[[DialogueSettings, str], EndpointReport]
     """worker: ask the endpoint of these settings, with this key, and the speech services where it needs them."""
+    endpoint_kinds: Callable[[], Sequence[tuple[str, str]]]
+    """Key and title of every kind of endpoint, the person's own first; raises `SettingsError` where their file cannot
+    be read."""
+    own_kinds: Path
+    """The file in which a person describes kinds of their own, whether it is there or not."""
     listen: Callable[[str], None]
     """worker: say a short sentence in this voice, return when it was said."""
     list_devices: Callable[[], SoundDevices]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _OPTIONS = {
     "endpoint": ("dialogue", "url"),
     "model": ("dialogue", "model"),
+    "dialect": ("dialogue", "dialect"),
     "avatar": ("avatar", "portrait"),
     "performer": ("avatar", "performer"),
     "weights": ("avatar", "weights"),

@@ -12,6 +12,7 @@ from app.background import run_in_background
 from app.card import label
 from app.form import Outcome, Settling, State, SteadyComboBox, button, choices, field
 from app.keys import ENVIRONMENT_KEY
+from app.settings_pages.endpoint_kind import EndpointKindField
 from app.settings_pages.key_field import KeyField
 from app.settings_pages.page import Form, Page
 from app.settings_pages.speech_services import SpeechServicesFields
@@ -44,6 +45,8 @@ class ConversationPage(Page):
         self.instructions.setFixedHeight(px(72))
         self.add(field(self.tr("Instructions for the avatar"), self.instructions))
         self._builtin_card()
+        self.kind = EndpointKindField(form)
+        self.add(self.kind)
         self.speech_services = SpeechServicesFields(form)
         self.speech_services.applied.connect(lambda: self._tell_who_answers(self.form.settings))
         self.add(self.speech_services)
@@ -104,6 +107,7 @@ class ConversationPage(Page):
         if self.url.text() != chosen.url:
             self.url.setText(chosen.url)
         self.key.show_key_of(chosen.url)
+        self.kind.show_settings(settings)
         self.speech_services.show_settings(settings)
         for chooser, text in ((self.model, chosen.model), (self.voice, chosen.voice)):
             chooser.blockSignals(True)

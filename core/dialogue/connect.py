@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 def connect(
     wanted: DialogueSettings, key_of: KeyOf, transcribe: Callable[[AudioChunk], str], voice: str
 ) -> OmniDialogue:
-    """A dialogue over the endpoint of `wanted`; `transcribe` and the local `voice` serve where it lacks ears or voice.
-
-    Raises:
-        SettingsError: the person's own profiles cannot be read.
-    """
+    """A dialogue over the endpoint of `wanted`; `transcribe` and the local `voice` serve where it lacks ears or voice."""
     return OmniDialogue(
         _endpoint(wanted, key_of),
         local=Local(transcribe, LocalVoice(voice)),
@@ -43,8 +39,7 @@ def try_settings(wanted: DialogueSettings, key_of: KeyOf, voice: str) -> Endpoin
     """Ask the endpoint of `wanted` something short. Blocks for seconds.
 
     Raises:
-        ServerError: no answer, or a refusal.
-        SettingsError: the person's own profiles cannot be read.
+        ServerError: no answer, or a refusal, or the person's own profiles cannot be read.
     """
     return try_endpoint(
         _endpoint(wanted, key_of),

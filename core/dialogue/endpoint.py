@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from core.dialogue.profile import known_profiles
+from core.dialogue.profile import known_profiles, shipped_profiles
+from core.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +41,11 @@ class Endpoint:
 
     @property
     def transport(self) -> Literal["chat", "realtime"]:
-        """How turns travel: over a WebSocket where the address or the model's name says so."""
+        """How turns travel: as the profile says that was named, else over a WebSocket where the address or the model's
+        name says so."""
+        named = _readable_profiles().get(self.dialect)
+        if named is not None:
+            return named.transport
         live = self.url.strip().lower().startswith(("ws://", "wss://")) or "/api-ws/" in self.url
         return "realtime" if live or self.url.rstrip("/").endswith("/realtime") or "realtime" in self.model else "chat"
 
@@ -80,6 +85,14 @@ def host_of(url: str) -> str:
         return ""
 
 
+def _readable_profiles() -> Mapping[str, EndpointProfile]:
+    """Without those of the person where their file cannot be read: `identify` tells of it before anything is asked."""
+    try:
+        return known_profiles()
+    except SettingsError:
+        return shipped_profiles()
+
+
 def _of_host(host: str, transport: str, profiles: Iterable[EndpointProfile]) -> EndpointProfile | None:
     for profile in profiles:
         if profile.transport == transport and any(host == end or host.endswith("." + end) for end in profile.hosts):
@@ -97,7 +110,7 @@ def _base_url(url: str, transport: str) -> str:
     parts = urlsplit(address)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme.lower(), parts.scheme)
     path = next((parts.path.removesuffix(call) for call in _CALLS if parts.path.endswith(call)), parts.path)
-    profile = _of_host(host, transport, known_profiles().values())
+    profile = _of_host(host, transport, _readable_profiles().values())
     if not path.rstrip("/"):
         path = profile.path if profile else "/v1"
     elif profile and profile.hosts and profile.transport == "realtime":

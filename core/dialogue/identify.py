@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from core.dialogue.client import list_models
 from core.dialogue.endpoint import describe, profile_of_owners
 from core.dialogue.exchange import Waiting, read_reply
-from core.dialogue.profile import known_profiles, turned, without_refused
+from core.dialogue.profile import AUTOMATIC, known_profiles, turned, without_refused
 from core.dialogue.request import Question, build_request
-from core.dialogue.trouble import Setback, key_refused, no_model
+from core.dialogue.trouble import Setback, key_refused, no_model, unknown_kind
 from core.dialogue.wire import Sound, TurnDecoder
+from core.errors import Problem, ServerError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ async def identify(
     """
     if not endpoint.key.strip().isascii():
         raise Setback(key_refused(endpoint, "a key with characters that no key has"))
-    profiles = known_profiles()
+    profiles = _profiles(endpoint)
     listed = await list_models(client, endpoint, patience)
     told = describe(endpoint, profiles)
     remembered = verdicts.recall(endpoint, profiles) if verdicts else None
@@ -79,6 +80,17 @@ async def identify(
         if found is not None:
             return Server(found, model, found.voice_for(model, endpoint.voice), tuple(listed))
     return server
+
+
+def _profiles(endpoint: Endpoint) -> Mapping[str, EndpointProfile]:
+    try:
+        profiles = known_profiles()
+    except SettingsError as error:
+        refused = Problem.ENDPOINT_REFUSED
+        raise Setback(ServerError(refused, error.title, error.advice, detail=error.detail)) from error
+    if endpoint.dialect != AUTOMATIC and endpoint.dialect not in profiles:
+        raise Setback(unknown_kind(endpoint.dialect))
+    return profiles
 
 
 def profile_of_landing(landing: Landing, profiles: Mapping[str, EndpointProfile]) -> EndpointProfile | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "endpoints.toml"
+AUTOMATIC = "auto"
+"""Stands for no profile in particular."""
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
+_Positive = Annotated[float, msgspec.Meta(gt=0)]
+_Rate = Annotated[int, msgspec.Meta(ge=8_000, le=48_000)]
+_Tokens = Annotated[int, msgspec.Meta(ge=256)]
 
 
 class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,11 +30,11 @@ class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     already turned after the server named them in a refusal.
     """
 
-    key: str
-    title: str
+    key: _Name
+    title: _Name
     transport: Literal["chat", "realtime"] = "chat"
-    hosts: tuple[str, ...] = ()
-    owners: tuple[str, ...] = ()
+    hosts: tuple[_Name, ...] = ()
+    owners: tuple[_Name, ...] = ()
     path: str = "/v1"
     sound_in: Literal["bare", "data_uri", "top_level", "none"] = "bare"
     hearing_models: tuple[str, ...] = ()
@@ -44,15 +50,15 @@ class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     default_model: str = ""
     voices: tuple[tuple[str, str], ...] = ()
     most_encoded: int = 0
-    most_seconds: float = 120.0
-    context_tokens: int = 8_000
+    most_seconds: _Positive = 120.0
+    context_tokens: _Tokens = 8_000
     session: Literal["flat", "nested", "bare"] = "nested"
-    rate_in: int = 16_000
+    rate_in: _Rate = 16_000
     turns: Literal["manual", "server"] = "manual"
     truncates: bool = False
     replay: Literal["items", "instructions"] = "items"
     transcription: str = ""
-    idle_s: float = 1_200.0
+    idle_s: _Positive = 1_200.0
     refused: frozenset[str] = frozenset()
 
     @property
@@ -108,23 +114,29 @@ def shipped_profiles() -> dict[str, EndpointProfile]:
     return _read(assets_folder() / FILE)
 
 
+def own_profiles_path() -> Path:
+    """The file in which a person describes kinds of their own, whether it is there or not."""
+    return config_folder() / FILE
+
+
 def known_profiles() -> dict[str, EndpointProfile]:
     """The shipped profiles and those of the person, which come first and take the place of their namesakes.
 
     Raises:
         SettingsError: the person's file cannot be read.
     """
-    path = config_folder() / FILE
+    path = own_profiles_path()
     try:
         own = _read(path)
     except FileNotFoundError:
         return shipped_profiles()
     except (OSError, ValueError, msgspec.ValidationError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise SettingsError(
             Problem.SETTINGS_BROKEN,
-            f"Your file of endpoint profiles, {FILE}, could not be read.",
-            "Mend it or move it away, then try again.",
-            detail=str(error),
+            f"Your own kinds of endpoints, in {FILE}, could not be read.",
+            f"It says: “{reason}” Mend the file or move it away, then try again: {path}",
+            detail=reason,
         ) from error
     return own | {key: profile for key, profile in shipped_profiles().items() if key not in own}
 
@@ -156,4 +168,9 @@ def turned(profile: EndpointProfile, switch: str) -> EndpointProfile:
 
 def _read(path: Path) -> dict[str, EndpointProfile]:
     tree = tomllib.loads(path.read_text("utf-8"))
-    return {profile.key: profile for profile in msgspec.convert(tree, _File).profile}
+    profiles = msgspec.convert(tree, _File).profile
+    keys = [profile.key for profile in profiles]
+    for key in keys:
+        if keys.count(key) > 1 or key == AUTOMATIC:
+            raise ValueError(f"the key {key!r} is {'taken' if key == AUTOMATIC else 'there twice'}")
+    return {profile.key: profile for profile in profiles}

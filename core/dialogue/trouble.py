@@ -121,6 +121,14 @@ def no_model() -> ServerError:
     )
 
 
+def unknown_kind(key: str) -> ServerError:
+    return ServerError(
+        Problem.ENDPOINT_REFUSED,
+        f'There is no kind of endpoint called "{key}".',
+        "Choose one in Settings, or describe yours in endpoints.toml.",
+    )
+
+
 def cannot_hear() -> ServerError:
     return ServerError(
         Problem.ENDPOINT_REFUSED,

@@ -21,6 +21,7 @@ from app.keys import KeyStore
 from app.model_fetch import ModelFetch
 from app.settings_services import PerformerCard, Requirement, SettingsServices, SoundDevices
 from app.theme import Theme
+from core.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +64,7 @@ class Desk:
     refuse_folder: Exception | None = None
     keys_changed: int = 0
     figures: bool = False
+    kinds: list[tuple[str, str]] | SettingsError = field(default_factory=lambda: [("vllm_omni", "vLLM-Omni")])
     bring: Bring = lambda _weights, _report, _stop: ()
     performers: Callable[[str], Sequence[PerformerCard]] = lambda _weights: (PORTRAIT, LIVETALK)
     fetching: ModelFetch = field(init=False)
@@ -75,6 +77,8 @@ class Desk:
             keys=keys or KeyStore({}, None),
             key_changed=self._key_changed,
             test_endpoint=self._test_endpoint,
+            endpoint_kinds=self._endpoint_kinds,
+            own_kinds=Path("endpoints.toml"),
             listen=lambda voice: self.asked.append(("listen", voice)),
             list_devices=lambda: SoundDevices(("Desk microphone", "Headset"), ("Headset",)),
             test_microphone=self._open_microphone,
@@ -98,6 +102,11 @@ class Desk:
         self.asked.append(("test", wanted.url, wanted.model, key, wanted.voice))
         assert self.endpoint is not None
         return self.endpoint()
+
+    def _endpoint_kinds(self) -> list[tuple[str, str]]:
+        if isinstance(self.kinds, SettingsError):
+            raise self.kinds
+        return self.kinds
 
     def _open_microphone(self, name: str) -> OpenMicrophone:
         self.asked.append(("microphone", name))

@@ -15,7 +15,7 @@ from app.settings_dialog import SettingsDialog
 from app.settings_services import PresetChoice
 from core.dialogue.probe import EndpointReport
 from core.dialogue.profile import known_profiles
-from core.errors import DeviceError, Problem, RecordingError, ServerError
+from core.errors import DeviceError, Problem, RecordingError, ServerError, SettingsError
 from core.settings import Settings, changed
 from tests.app.sheet_rig import (
     LIVETALK,
@@ -115,6 +115,34 @@ def test_escape_right_after_typing_loses_nothing(qtbot, shown):
     qtbot.keyClicks(page.url, URL)
     qtbot.keyClick(page.url, Qt.Key.Key_Escape)
     assert [settings.dialogue.url for settings in applied] == [URL]
+
+
+def test_the_kind_of_endpoint_is_found_out_or_chosen_among_those_there_are(qtbot, shown):
+    desk = Desk(kinds=[("mine", "The one in the cellar"), ("vllm_omni", "vLLM-Omni")])
+    dialog, applied = shown(desk, "conversation", changed(STILL, "dialogue", url=URL))
+    kinds = dialog.pages["conversation"].kind.kinds
+    words = [kinds.itemText(index) for index in range(kinds.count())]
+    assert words == ["Automatic", "The one in the cellar", "vLLM-Omni"]
+    assert kinds.currentText() == "Automatic"
+    kinds.setFocus()
+    qtbot.keyClick(kinds, Qt.Key.Key_Down)
+    assert applied[-1].dialogue.dialect == "mine"
+    assert kinds.currentText() == "The one in the cellar"
+
+
+def test_a_kind_that_is_not_there_any_more_is_shown_as_what_it_is(qtbot, shown):
+    dialog, applied = shown(Desk(), "conversation", changed(STILL, "dialogue", url=URL, dialect="mine"))
+    assert dialog.pages["conversation"].kind.kinds.currentText() == "mine (not there any more)"
+    assert applied == []
+
+
+def test_a_file_of_ones_own_kinds_that_cannot_be_read_is_told_of_where_they_are_chosen(qtbot, shown):
+    broken = SettingsError(Problem.SETTINGS_BROKEN, "Your own kinds could not be read.", "Mend the file.")
+    dialog, applied = shown(Desk(kinds=broken), "conversation", changed(STILL, "dialogue", url=URL))
+    kind = dialog.pages["conversation"].kind
+    assert kind.outcome.state is State.FAILED
+    assert kind.outcome.words == "Your own kinds could not be read. Mend the file."
+    assert kind.kinds.currentText() == "Automatic"
 
 
 def test_what_is_no_address_is_said_and_not_applied(qtbot, shown):

@@ -31,9 +31,9 @@ class EndpointKindField(QWidget):
         column.addLayout(field(self.tr("Kind of endpoint"), self.kinds))
         column.addWidget(
             hint(
-                self.tr(
-                    "Found out by itself. Kinds of your own go into endpoints.toml, beside the settings: {path}"
-                ).format(path=form.services.own_kinds)
+                self.tr("Found out by itself. Kinds of your own are described in {path}").format(
+                    path=form.services.own_kinds
+                )
             )
         )
         column.addWidget(self.outcome)

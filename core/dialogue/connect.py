@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def connect(
     wanted: DialogueSettings, key_of: KeyOf, transcribe: Callable[[AudioChunk], str], voice: str
 ) -> OmniDialogue:
-    """A dialogue over the endpoint of `wanted`; `transcribe` and the local `voice` serve where it lacks ears or voice."""
+    """A dialogue over the endpoint of `wanted`; `transcribe` and the local `voice` serve where it has none."""
     return OmniDialogue(
         _endpoint(wanted, key_of),
         local=Local(transcribe, LocalVoice(voice)),

@@ -138,7 +138,7 @@ def test_a_kind_that_is_not_there_any_more_is_shown_as_what_it_is(qtbot, shown):
 
 def test_a_file_of_ones_own_kinds_that_cannot_be_read_is_told_of_where_they_are_chosen(qtbot, shown):
     broken = SettingsError(Problem.SETTINGS_BROKEN, "Your own kinds could not be read.", "Mend the file.")
-    dialog, applied = shown(Desk(kinds=broken), "conversation", changed(STILL, "dialogue", url=URL))
+    dialog, _ = shown(Desk(kinds=broken), "conversation", changed(STILL, "dialogue", url=URL))
     kind = dialog.pages["conversation"].kind
     assert kind.outcome.state is State.FAILED
     assert kind.outcome.words == "Your own kinds could not be read. Mend the file."

@@ -32,7 +32,7 @@ EXPRESSIONS: dict[str, dict[str, float]] = {
     "close": {"mouthClose": 1.0},
     "low": {"mouthLowerDown_L": 1.0, "mouthLowerDown_R": 1.0},
     "up": {"mouthUpperUp_L": 1.0, "mouthUpperUp_R": 1.0},
-    "roll": {"mouthRollLower": 1.0},
+    "roll": {"mouthRollLower": 1.0, "mouthUpperUp_L": 0.4, "mouthUpperUp_R": 0.4},  # the teeth are seen on f and v
     "smile": {"mouthSmile_L": 1.0, "mouthSmile_R": 1.0, "cheekSquint_L": 0.5, "cheekSquint_R": 0.5},
     "frown": {"mouthFrown_L": 1.0, "mouthFrown_R": 1.0},
     "brow_inner": {"browInnerUp_L": 1.0, "browInnerUp_R": 1.0},

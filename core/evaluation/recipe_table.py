@@ -62,6 +62,8 @@ CLIPS = 2048
 """Trajectories, the same for all seeds."""
 SHORT, CONVERGED = 200, 1500
 """Steps of the converged start, and of one that is not."""
+DISTILLED = 200
+"""Steps of distillation: of the critic; the generator takes half as many."""
 ARMS = (
     Arm("baseline", curated=False, start_steps=SHORT, rates=0.25, guidance=0.0),
     Arm("+ curated conditions", curated=True, start_steps=SHORT, rates=0.25, guidance=0.0),
@@ -173,6 +175,7 @@ def _end(arm: Arm, seed: int) -> MotionRecipe:
     recipe = MotionRecipe.load(RECIPES / "portrait-dmd.toml")
     assert recipe.learning
     assert recipe.critic_learning
+    assert recipe.play
     return msgspec.structs.replace(
         recipe,
         seed=seed,
@@ -180,6 +183,7 @@ def _end(arm: Arm, seed: int) -> MotionRecipe:
         distil=replace(recipe.distil, guidance=Guidance(arm.guidance, arm.guidance)),
         learning=replace(recipe.learning, rate=arm.rates * recipe.learning.rate),
         critic_learning=replace(recipe.critic_learning, rate=arm.rates * recipe.critic_learning.rate),
+        play=replace(recipe.play, steps=DISTILLED, save_every=DISTILLED // 4),
     )
 
 

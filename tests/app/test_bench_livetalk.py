@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.cli import main, parser
-from app.commands import bench_livetalk
+from app.commands import bench_livetalk, bench_livetalk_part
 from app.commands.bench_livetalk import LEAST_S, Report, ask, measure_all
 from app.commands.livetalk_figures import aims, table_of
 from app.commands.livetalk_ways import MACHINE, chosen_ways, every_way
@@ -37,6 +37,18 @@ def figures(name: str, **other: object) -> dict[str, Any]:
     return {"name": name, **FIGURES, "host_waits": "none", "share_of_peak": 0.5, **other}
 
 
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts as they are, without the seconds that a process of their own takes to begin."""
+
+    def ask(command: list[str], _: float) -> dict[str, Any]:
+        said = parser().parse_args(command[command.index("bench") :])
+        return bench_livetalk_part.machine(said) if said.part == MACHINE else bench_livetalk_part.way(said)
+
+    monkeypatch.setattr(bench_livetalk, "ask", ask)
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_a_small_random_model_is_measured_stage_by_stage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     kept = tmp_path / "figures.json"
     assert main([*COMMAND, "--preset", "low", "--json", "--out", str(kept)]) == 0
@@ -134,6 +146,12 @@ def test_what_is_known_is_on_the_disk_when_the_next_part_begins(
     before = json.loads(report.failed["low"])
     assert before["machine"] == {"device": "one"}
     assert not before["finished"]
+
+
+def test_a_part_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
+    answer = ask(bench_livetalk.command(MACHINE, options(tmp_path)), 100)
+    assert answer["machine"]["numbers"].startswith("float32")
+    assert answer["reached"]["one large matrix product"] > 0
 
 
 def test_a_part_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from torch._dynamo.utils import counters
 
 from core.performer.diffusion.attention import Clip, SinkCache, choose_kernel, fast_kernel, standard_kernel
 from core.performer.diffusion.linears import Fp8Linear, compile_blocks, fuse, to_fp8
+from core.performer.diffusion.rope import Rope
 from core.performer.diffusion.sizes import Sizes
 from core.performer.diffusion.transformer import Condition, Transformer
 from core.performer.diffusion.window import Window
@@ -23,6 +24,7 @@ from core.performer.livetalk.spec import FAST, LIVETALK_1_3B, LIVETALK_14B, LOW,
 
 if TYPE_CHECKING:
     from diffusers import WanTransformer3DModel
+    from torch.fx import GraphModule
 
     from core.performer.livetalk.spec import Numbers
 
@@ -163,6 +165,21 @@ def test_compiled_blocks_give_the_same_numbers_from_one_compilation() -> None:
     plain = flow_of(fuse(transformer(HEARING)))
     assert torch.allclose(flow_of(compile_blocks(fuse(transformer(HEARING)), "aot_eager")), plain, atol=1e-6)
     assert counters["stats"]["unique_graphs"] == 2, "one for what is asked, one for the answer, for all three blocks"
+
+
+@torch.inference_mode()
+def test_what_is_compiled_has_no_complex_numbers_which_no_compiler_joins() -> None:
+    calls: list[str] = []
+
+    def backend(graph: GraphModule, _: list[torch.Tensor]) -> GraphModule:
+        calls.extend(str(node.target) for node in graph.graph.nodes)
+        return graph
+
+    rotation, x = Rope(24, 2, 3).rotation(range(2)), torch.randn(1, 12, 48)
+    compiled = torch.compile(rotation.apply, backend=backend, fullgraph=True)
+    assert torch.allclose(compiled(x, 2), rotation.apply(x, 2), atol=1e-6)
+    assert calls
+    assert not [call for call in calls if "complex" in call or "view_as_real" in call]
 
 
 @torch.inference_mode()

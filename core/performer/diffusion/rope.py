@@ -34,8 +34,13 @@ class Rotation:
 
     def apply(self, x: Tensor, heads: int) -> Tensor:
         """Rotate adjacent pairs of each head: [batch, tokens, heads * head_dim] -> the same shape."""
-        pairs = torch.view_as_complex(x.float().unflatten(-1, (heads, -1, 2)))
-        return torch.view_as_real(pairs * torch.complex(self.cos, self.sin)[:, None]).flatten(2).to(x.dtype)
+        pairs = x.float().unflatten(-1, (heads, -1, 2))
+        if torch.compiler.is_compiling():  # inductor joins real numbers with what is around them, and no complex ones
+            (one, other), cos, sin = pairs.unbind(-1), self.cos[:, None], self.sin[:, None]
+            turned = torch.stack((one * cos - other * sin, one * sin + other * cos), -1)
+        else:
+            turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(self.cos, self.sin)[:, None])
+        return turned.flatten(2).to(x.dtype)
 
 
 class Rope:

@@ -15,6 +15,7 @@ from core.errors import LiveTalkError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_KEY = "The key of an endpoint is read from the system's keyring or from LIVETALK_API_KEY."
 INTERRUPTED = 130
 """Exit status after Ctrl+C, as shells have it."""
 
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="livetalk",
         description="Talk with a living avatar. Without a command the window opens.",
-        epilog="The key of an endpoint is read from the system's keyring or from LIVETALK_API_KEY.",
+        epilog=_KEY,
     )
     top.add_argument("--version", action="version", version=f"LiveTalk {VERSION}")
     top.add_argument("--verbose", action="store_true", help="say more about what happens, and why something failed")
@@ -50,7 +51,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--record", action="store_true", help="record from the start")
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     _render_options(commands.add_parser("render", help="a picture and a recording become a film"))
-    _converse_options(commands.add_parser("converse", help="hold a conversation without a window, into a film"))
+    converse = "hold a conversation without a window, into a film"
+    _converse_options(
+        commands.add_parser("converse", help=converse, description=converse.capitalize() + ".", epilog=_KEY)
+    )
     _doctor_options(commands.add_parser("doctor", help="look at what LiveTalk needs on this computer"))
     _bench_options(commands.add_parser("bench", help="measure the engine and a conversation on this computer"))
     _models_options(commands.add_parser("models", help="the models that LiveTalk brings"))
@@ -100,7 +104,7 @@ def _render_options(command: argparse.ArgumentParser) -> None:
 
 def _converse_options(command: argparse.ArgumentParser) -> None:
     _conversation_options(command)
-    command.add_argument("--out", metavar="FILE.mp4", type=Path, required=True)
+    command.add_argument("--out", metavar="FILE.mp4", type=Path, required=True, help="the film that is made of it")
     command.add_argument(
         "--say", metavar="TEXT", dest="turns", action=_Turn, help="a typed turn; may be given several times"
     )

@@ -43,6 +43,8 @@ def read_sound(path: Path, rate: int) -> Samples:
     Raises:
         LiveTalkError: `SOUND_UNREADABLE` — no such file, not sound, empty, or not finite.
     """
+    if not path.is_file():
+        raise _unreadable(path, "There is no such file.", "not a file")
     try:
         sound, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:

@@ -6,6 +6,7 @@ import queue
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.commands.choices import chosen_settings, endpoint_key
@@ -15,6 +16,8 @@ from app.commands.talk import Talk
 from app.commands.terminal import table
 from core.audio.software import SoftwareSound
 from core.errors import LiveTalkError, Problem
+from core.media import CAPTURE_RATE
+from core.offline import read_sound
 from core.parts import product_parts
 from core.session import Session
 from core.settings import changed
@@ -22,7 +25,6 @@ from core.settings import changed
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from app.commands.talk import TurnReport
     from app.commands.terminal import Terminal
@@ -52,10 +54,13 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         title, advice = "There is nothing to say.", "Give at least one --say TEXT or --audio FILE."
         raise LiveTalkError(Problem.UNEXPECTED, title, advice)
     refuse_unwritable(options.out)
+    for said in options.turns:
+        if isinstance(said, Path):
+            read_sound(said, CAPTURE_RATE)
     settings = chosen_settings(options, terminal)
     reports, saved = converse(settings, options.turns, options.out, terminal)
     terminal.say()
-    for line in latency_table(reports):
+    for line in (*latency_table(reports), *stages_table(reports)):
         terminal.say(line)
     terminal.say(f"Saved {saved.path} ({saved.seconds:.1f} s) and {saved.subtitles.name}")
     terminal.finish(
@@ -97,6 +102,19 @@ def converse(
 def latency_table(reports: Sequence[TurnReport]) -> list[str]:
     """Lines that say how soon each turn was answered, and how well."""
     return table([_HEADINGS, *_rows(reports)])
+
+
+def stages_table(reports: Sequence[TurnReport]) -> list[str]:
+    """Lines that say where the time went until the first picture with sound was shown; none where nothing was."""
+    measured = [(number, report.stages) for number, report in enumerate(reports, 1) if report.stages]
+    if not measured:
+        return []
+    names = list(measured[0][1])
+    rows: list[tuple[str, ...]] = [("seconds each stage took", *(name.lower() for name in names), "together")]
+    for number, stages in measured:
+        figures = (*(stages[name] for name in names), sum(stages.values()))
+        rows.append((f"turn {number}", *(f"{seconds:.2f}" for seconds in figures)))
+    return ["", *table(rows)]
 
 
 def _rows(reports: Sequence[TurnReport]) -> Iterator[tuple[str, ...]]:

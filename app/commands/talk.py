@@ -72,6 +72,7 @@ class _Heard:
     cut: bool = False
     over: bool = False
     problem: str = ""
+    advice: str = ""
     asked_again: bool = False
     """The endpoint was busy and the conversation will ask it once more."""
     stages: dict[str, float] = field(default_factory=lambda: dict[str, float]())
@@ -80,20 +81,20 @@ class _Heard:
         """A later turn (the person spoke in two parts) takes the place of the one before."""
         if isinstance(event, UserSpoke | Replying) and event.turn > self.number:
             self.number, self.over, self.cut, self.avatar = event.turn, False, False, ""
-            self.problem, self.asked_again = "", False
+            self.problem, self.advice, self.asked_again = "", "", False
         match event:
             case UserSpoke(text=text) if text:
                 self.user.append(text)
             case Replying(turn=turn, text=text, done=done, complete=complete) if turn == self.number:
                 if self.asked_again and text:
-                    self.asked_again, self.problem = False, ""
+                    self.asked_again, self.problem, self.advice = False, "", ""
                 self.avatar, self.over, self.cut = text, done and not self.asked_again, not complete
                 if not complete:
                     self.problem = self.problem or "The answer is not whole."
             case Interrupted(turn=turn, heard=heard) if turn == self.number:
                 self.avatar, self.cut, self.over = heard, True, True
             case Failed(turn=turn, problem=problem, title=title, retry_after_s=retry) if turn == self.number:
-                self.problem = title
+                self.problem, self.advice = title, event.advice
                 self.asked_again = problem is Problem.ENDPOINT_BUSY and retry is not None
                 self.over = not self.avatar and not self.asked_again
             case TurnMeasured(turn=turn, stages=stages) if turn == self.number:
@@ -219,9 +220,12 @@ class Talk:
         if marks["end_of_speech"] is None:
             marks["end_of_speech"] = marks["end_of_turn"]
         user = said if isinstance(said, str) else " ".join(heard.user)
-        for line in (f"{self._session.avatar_name}  {heard.avatar}", heard.problem):
-            if line:
-                self._tell(line)
+        if isinstance(said, Path) and user:
+            self._tell(f"      “{user}”")
+        if heard.avatar:
+            self._tell(f"{self._session.avatar_name}  {heard.avatar}")
+        if heard.problem:
+            self._tell(f"{heard.problem} {heard.advice}".rstrip())
         return TurnReport(
             user=user,
             avatar=heard.avatar,

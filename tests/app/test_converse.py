@@ -15,6 +15,7 @@ import soundfile
 
 from app import cli
 from app.commands import converse as command
+from app.commands.talk import TurnReport
 from app.commands.terminal import Terminal
 from core.dialogue.protocol import Verdict
 from core.errors import Problem, RecordingError, ServerError
@@ -95,7 +96,29 @@ def test_a_turn_that_failed_is_reported_with_its_reason_and_the_talk_goes_on(tmp
     assert [report.complete for report in reports] == [False, False]
     assert {report.problem for report in reports} == {"The answer broke off half-way."}
     assert [report.avatar for report in reports] == ["I was", "I was"]
-    assert "The answer broke off half-way." in said.getvalue()
+    assert "The answer broke off half-way. Ask again.\n" in said.getvalue()
+
+
+def test_the_stages_of_every_turn_that_was_answered_are_told() -> None:
+    stages = {"End of turn": 0.3, "First sound": 0.4}
+    shown = TurnReport("Hi", "Hello", True, {}, stages, 1.0, True, 0, 0)
+    silent = TurnReport("Hi", "", False, {}, {}, 0.0, False, 0, 0)
+    assert command.stages_table([silent, shown]) == [
+        "",
+        "seconds each stage took  end of turn  first sound  together",
+        "turn 2                          0.30         0.40      0.70",
+    ]
+    assert command.stages_table([silent]) == []
+
+
+def test_a_recording_that_is_not_there_is_told_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "talk.mp4")]
+    assert cli.main(["converse", "--audio", str(tmp_path / "nowhere.wav"), *out]) == 1
+    said = capsys.readouterr()
+    assert said.err == '"nowhere.wav" can\'t be read as sound.\nThere is no such file.\n'
+    assert "Preparing" not in said.out
 
 
 @dataclass

@@ -246,6 +246,16 @@ def test_a_head_that_moves_more_keeps_its_eyes_on_the_same_place_and_stops_at_a_
     assert shown[99, yaw] < 0.2
 
 
+def test_lids_are_the_models_own_or_those_of_a_clock() -> None:
+    rest, curves = torch.zeros(len(CURVES)), torch.zeros(250, len(CURVES))
+    lid = CURVES.index("lid_left")
+    curves[100:106, lid] = torch.tensor([0.3, 0.8, 1.2, 0.9, 0.5, 0.2])
+    own, by_clock = (Showing(rest, Gains(own_blinks=own), 25, seed=0).curves(curves)[:, lid] for own in (True, False))
+    assert torch.equal(own, curves[:, lid].clamp(max=1.0))
+    assert by_clock[100:106].max() < 0.2
+    assert by_clock.max() == 1.0
+
+
 def test_a_head_moves_on_smoothly_across_blocks() -> None:
     torch.manual_seed(1)
     rest, curves = torch.zeros(len(CURVES)), 0.05 * torch.randn(48, len(CURVES))

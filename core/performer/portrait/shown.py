@@ -37,6 +37,9 @@ class Gains:
     brows: float = 1.0
     turns: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Of yaw, pitch and roll, beside that of the head."""
+    own_blinks: bool = False
+    """The model's lids are shown as they are; otherwise a seeded clock blinks, and between its blinks the lids only
+    droop. For students that have lost their blinks to the mean."""
 
 
 class Showing:
@@ -64,9 +67,14 @@ class Showing:
         head = self._ease(head)
         moved[:, _GAZE] += (head[:, :2] - moved[:, _ANGLES[:2]]) * _GAZE_PER_RADIAN
         moved[:, _HEAD] = head
-        blinking = torch.from_numpy(self._blinks.closing(len(decoded)))[:, None]
-        moved[:, _LIDS] = moved[:, _LIDS].clamp(*_LID_RANGE) * (1 - blinking) + blinking
+        moved[:, _LIDS] = self._lids(moved[:, _LIDS])
         return self._rest + moved
+
+    def _lids(self, lids: Tensor) -> Tensor:
+        if self._gains.own_blinks:
+            return lids.clamp(_LID_RANGE[0], 1.0)
+        blinking = torch.from_numpy(self._blinks.closing(len(lids)))[:, None]
+        return lids.clamp(*_LID_RANGE) * (1 - blinking) + blinking
 
     def _ease(self, head: Tensor) -> Tensor:
         """Two low-passes one after the other, from where the last block ended."""

@@ -13,12 +13,12 @@ import msgspec
 from core.dialogue.aloud import Aloud
 from core.dialogue.client import list_models
 from core.dialogue.exchange import Waiting, read_reply
-from core.dialogue.phrases import phrases_for
+from core.dialogue.phrases import ENGLISH, language_among, phrases_for
 from core.dialogue.protocol import Verdict
 from core.dialogue.request import Question, build_request
 from core.dialogue.same_speech import same_speech
 from core.dialogue.sentences import sentences
-from core.dialogue.trouble import Setback
+from core.dialogue.trouble import Setback, hears_english_only
 from core.dialogue.wire import Words
 from core.media import AudioChunk
 
@@ -70,9 +70,11 @@ class ChatTransport:
     async def attempt(self, server: Server, question: Question, waiting: Waiting, delivery: Delivery) -> Verdict:
         if isinstance(question.speech, AudioChunk) and not server.hears:
             words = await self._hear(question.speech)
+            texts = [*question.texts, self._endpoint.instructions]
+            if self._speech.hears_here and language_among(texts) not in ("", ENGLISH):
+                raise Setback(hears_english_only())
             if not words:
-                words = phrases_for([*question.texts, self._endpoint.instructions]).not_caught
-                await self._say(words, delivery)
+                await self._say(phrases_for(texts).not_caught, delivery)
                 return Verdict.OK
             await delivery.user_said(words)
             question = replace(question, speech=words)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from core.dialogue.phrases import ENGLISH, language_of
 from core.dialogue.trouble import Setback
 from core.errors import LiveTalkError
 from core.media import AudioChunk
@@ -28,6 +29,9 @@ class Listener:
     out the endpoint is asked for once it has answered. The last spoken turns whose words are not known are kept as
     sound, so that a later request may hold them. Lives on the loop.
 
+    The local ears know English only, and make English of other languages, too: where the conversation is in another
+    one they are not believed, and as long as nothing tells its language, not before the answer has.
+
     Args:
         transcribe: the local ears; called beside the loop.
         asked: who writes down what the local ears cannot; None when nobody is asked.
@@ -47,6 +51,8 @@ class Listener:
         self._sounds: dict[int, AudioChunk] = {}
         self._writing: dict[int, asyncio.Task[None]] = {}
         self._answered: dict[int, asyncio.Event] = {}
+        self._replies: dict[int, str] = {}
+        self._known: set[int] = set()
         self._begun: Turn | None = None
 
     @property
@@ -68,21 +74,29 @@ class Listener:
             del self._sounds[oldest]
         self._answered[number] = asyncio.Event()
 
-    def write_down(self, server: Server, turn: Turn, reply: Reply) -> None:
-        """Find out the words of `turn` and tell them to `reply`, whenever they are known; once a turn."""
+    def write_down(self, server: Server, turn: Turn, reply: Reply, language: str) -> None:
+        """Find out the words of `turn` and tell them to `reply`, whenever they are known; once a turn. `language` is
+        that of the conversation so far, empty where nothing tells it."""
         if turn is self._begun or self._transcribe is None or not isinstance(turn.speech, AudioChunk):
             return
         self._begun = turn
-        task = self._loop.create_task(self._write_down(server, turn.number, turn.speech, reply))
+        self._known.discard(turn.number)
+        task = self._loop.create_task(self._write_down(server, turn.number, turn.speech, reply, language))
         self._writing[turn.number] = task
         task.add_done_callback(lambda task: self._done(turn.number, task))
 
-    def answered(self, number: int) -> None:
-        """The endpoint is free again."""
+    def told(self, number: int) -> None:
+        """The endpoint itself told the words of the turn: it heard them better."""
+        self._known.add(number)
+        self._sounds.pop(number, None)
+
+    def answered(self, number: int, text: str = "") -> None:
+        """The endpoint is free again; `text` is what it answered."""
         if number in self._answered:
+            self._replies[number] = text
             self._answered[number].set()
         if number not in self._writing:
-            self._answered.pop(number, None)
+            self._over(number)
 
     async def close(self) -> None:
         tasks = list(self._writing.values())
@@ -93,30 +107,48 @@ class Listener:
     def _done(self, number: int, task: asyncio.Task[None]) -> None:
         if self._writing.get(number) is task:
             del self._writing[number]
-            self._answered.pop(number, None)
+            self._over(number)
 
-    async def _write_down(self, server: Server, number: int, speech: AudioChunk, reply: Reply) -> None:
+    def _over(self, number: int) -> None:
+        self._answered.pop(number, None)
+        self._replies.pop(number, None)
+
+    async def _write_down(self, server: Server, number: int, speech: AudioChunk, reply: Reply, language: str) -> None:
         try:
-            words = await self._words(server, number, speech)
-            if words:
+            words = await self._words(server, number, speech, language)
+            if words and number not in self._known:
                 self._sounds.pop(number, None)
                 await self._loop.run_in_executor(None, reply.user_said, words)
         except Exception as bug:  # noqa: BLE001 - the conversation does not need them
             self._bugs.note(bug)
 
-    async def _words(self, server: Server, number: int, speech: AudioChunk) -> str:
-        words = ""
-        try:
-            if self._transcribe is not None:
-                words = await self._loop.run_in_executor(None, self._transcribe, speech)
-        except LiveTalkError as error:
-            log.info("the words of a spoken turn are not known here: %s", error.problem.value)
+    async def _words(self, server: Server, number: int, speech: AudioChunk, language: str) -> str:
+        words = await self._english(number, speech, language)
         if words or self._asked is None:
             return words
-        if number in self._answered:
-            await self._answered[number].wait()
+        await self._until_answered(number)
+        if number in self._known:
+            return ""
         try:
             return await self._asked.write_down(server, speech)
         except Setback as setback:
             log.info("the words of a spoken turn are not known: %s", setback.error.problem.value)
             return ""
+
+    async def _english(self, number: int, speech: AudioChunk, language: str) -> str:
+        """The words by the local ears, empty where they make none out or the conversation is in another language."""
+        if self._transcribe is None or language not in ("", ENGLISH):
+            return ""
+        try:
+            words = await self._loop.run_in_executor(None, self._transcribe, speech)
+        except LiveTalkError as error:
+            log.info("the words of a spoken turn are not known here: %s", error.problem.value)
+            return ""
+        if words and not language:
+            await self._until_answered(number)
+            language = language_of(self._replies.get(number, ""))
+        return words if language in ("", ENGLISH) else ""
+
+    async def _until_answered(self, number: int) -> None:
+        if number in self._answered:
+            await self._answered[number].wait()

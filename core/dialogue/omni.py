@@ -19,7 +19,7 @@ from core.dialogue.delivery import Delivery
 from core.dialogue.exchange import Waiting
 from core.dialogue.identify import identify
 from core.dialogue.listener import Listener
-from core.dialogue.phrases import phrases_for
+from core.dialogue.phrases import language_among, phrases_for
 from core.dialogue.profile import turned, without_refused
 from core.dialogue.protocol import Verdict
 from core.dialogue.realtime import RealtimeTransport
@@ -227,8 +227,9 @@ class OmniDialogue:
         if isinstance(turn.speech, AudioChunk):
             self._listener.keep(turn.number, turn.speech)
         question = Question(turn.speech, history, self._listener.kept, turn.number)
+        delivery = Delivery(partial(self._hand, reply.speak), partial(self._tell_words, turn, reply))
         try:
-            outcome = await self._outcome(turn, question, reply)
+            outcome = await self._outcome(turn, question, reply, delivery)
             if isinstance(outcome, Verdict):
                 await self._hand(reply.finish, outcome)
             else:
@@ -239,24 +240,29 @@ class OmniDialogue:
         except Exception as bug:  # noqa: BLE001 - the turn must not wait for ever
             await self._hand(reply.fail, self._bugs.ended_a_turn(bug))
         finally:
-            self._listener.answered(turn.number)
+            self._listener.answered(turn.number, delivery.text)
 
-    async def _outcome(self, turn: Turn, question: Question, reply: Reply) -> Verdict | ServerError:
+    async def _tell_words(self, turn: Turn, reply: Reply, words: str) -> None:
+        """The endpoint told what it heard the person say."""
+        self._listener.told(turn.number)
+        await self._hand(reply.user_said, words)
+
+    async def _outcome(self, turn: Turn, question: Question, reply: Reply, delivery: Delivery) -> Verdict | ServerError:
         try:
-            return await self._ask(turn, question, reply)
+            return await self._ask(turn, question, reply, delivery)
         except ServerError as error:
             log.info("turn %d failed: %s (%s)", turn.number, error.problem.value, error.detail)
             return error
 
-    async def _ask(self, turn: Turn, question: Question, reply: Reply) -> Verdict:
+    async def _ask(self, turn: Turn, question: Question, reply: Reply, delivery: Delivery) -> Verdict:
         """Ask, and ask again where that helps and nothing was given."""
-        speak, tell = partial(self._hand, reply.speak), partial(self._hand, reply.user_said)
-        waiting, delivery, chances = Waiting(self._patience), Delivery(speak, tell), _Chances()
+        waiting, chances = Waiting(self._patience), _Chances()
+        language = language_among([*question.texts, self._endpoint.instructions])
         while True:
             try:
                 server = await self._known_server(waiting)
                 if server.hears:
-                    self._listener.write_down(server, turn, reply)
+                    self._listener.write_down(server, turn, reply, language)
                 return self._judge(server, await self._transport.attempt(server, question, waiting, delivery))
             except Setback as setback:
                 if setback.filtered:

@@ -64,8 +64,12 @@ _FEWEST_WORDS = 3
 
 def phrases_for(texts: Iterable[str]) -> Phrases:
     """The sentences in the language of `texts`, which come newest first; in English where they tell none."""
-    language = next((found for text in texts if (found := language_of(text))), ENGLISH)
-    return PHRASES.get(language, PHRASES[ENGLISH])
+    return PHRASES.get(language_among(texts), PHRASES[ENGLISH])
+
+
+def language_among(texts: Iterable[str]) -> str:
+    """The language of the first of `texts` that tells one, empty where none does."""
+    return next((found for text in texts if (found := language_of(text))), "")
 
 
 def language_of(text: str) -> str:

@@ -84,6 +84,11 @@ class Speech:
         """Whether the voice is this computer's."""
         return self._voice is None and self._local.say is not None
 
+    @property
+    def hears_here(self) -> bool:
+        """Whether the ears are this computer's, as far as is known; they are English."""
+        return self._ears is None
+
     async def hear(self, speech: AudioChunk) -> str:
         """The words of `speech`, empty where there are none.
 

@@ -137,6 +137,14 @@ def cannot_hear() -> ServerError:
     )
 
 
+def hears_english_only() -> ServerError:
+    return ServerError(
+        Problem.ENDPOINT_REFUSED,
+        "This computer writes down English only, and the endpoint takes words only.",
+        "Name a speech-to-text service in Settings. Until then, type.",
+    )
+
+
 def speech_only() -> ServerError:
     return ServerError(
         Problem.ENDPOINT_REFUSED,

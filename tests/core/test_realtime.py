@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from core.dialogue.client import Patience
+    from core.dialogue.services import Local
     from tests.core.live_server import Script, Talk
 
 PCM = tone(0.5)
@@ -31,11 +32,11 @@ FLAT, NESTED = "dashscope_realtime", "openai_realtime"
 
 @contextmanager
 def live(
-    script: Script, patience: Patience | None = None, refuse: Any = None, **endpoint: Any
+    script: Script, patience: Patience | None = None, refuse: Any = None, local: Local | None = None, **endpoint: Any
 ) -> Iterator[tuple[LiveServer, OmniDialogue]]:
     with LiveServer(script, refuse) as server:
         asked = {"url": server.url, "model": "m", "dialect": NESTED, **endpoint}
-        dialogue = OmniDialogue(Endpoint(**asked), patience)
+        dialogue = OmniDialogue(Endpoint(**asked), patience, local=local)
         try:
             yield server, dialogue
         finally:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.tensor import DTensor
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from core.performer.diffusion.transformer import Transformer
 
 
+_BY_NAME = StateDictOptions(flatten_optimizer_state_dict=True)
+"""Moments by the parameter's name, so that another number of processes, which groups them otherwise, finds them."""
 Losses = Sequence[Callable[[], Tensor]]
 """The losses of a process's clips, each calculated when it is asked for, so that one clip is in memory at a time."""
 Entry = dict[str, float]
@@ -115,7 +117,7 @@ class Player:
 
     def state(self) -> dict[str, Any]:
         """Everything that a run goes on from."""
-        network, optimiser = get_state_dict(self.network, self._optimiser)
+        network, optimiser = get_state_dict(self.network, self._optimiser, options=_BY_NAME)
         return {"network": network, "optimiser": optimiser, "average": self.average, "steps": self.steps}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -124,6 +126,7 @@ class Player:
             self._optimiser,
             model_state_dict=state["network"],
             optim_state_dict=state["optimiser"],
+            options=_BY_NAME,
         )
         for name, value in self.average.items():
             _local(value).copy_(_local(state["average"][name]))

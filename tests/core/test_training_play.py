@@ -110,6 +110,17 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     assert close(alone, together, 2e-4), f"{alone}\n{together}"
 
 
+@pytest.mark.timeout(240)
+def test_two_processes_go_on_with_what_one_began_and_one_with_what_two_did(tmp_path: Path) -> None:
+    whole = played(tmp_path / "whole", Crew())
+    played(tmp_path / "cut", Crew(), steps=4)
+    processes.spawn(one_of_two, args=(free_port(), tmp_path / "cut"), nprocs=2)
+    together = json.loads((tmp_path / "cut" / "checkpoint" / "log.json").read_text())["log"]
+    assert close(whole, together, 2e-4), f"{whole}\n{together}"
+    longer = played(tmp_path / "cut", Crew(), steps=STEPS + 2)
+    assert close(played(tmp_path / "whole", Crew(), steps=STEPS + 2), longer, 2e-3)
+
+
 def test_what_is_calculated_twice_is_the_same(tmp_path: Path) -> None:
     assert close(played(tmp_path / "kept", Crew()), played(tmp_path / "spared", Crew(), spare=True), 1e-5)
 

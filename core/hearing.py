@@ -76,9 +76,13 @@ class Hearing:
         """What was said into the reply just now."""
         return self._since(self._turns.onset, self._turns.position)
 
-    def spare(self) -> None:
-        """It is a sign of listening so far."""
-        self._turns.spare()
+    def spare(self, spared: bool) -> None:
+        """Whether it is a sign of listening so far."""
+        self._turns.spare(spared)
+
+    def claim(self) -> Floor:
+        """It is meant to stop the reply: SPEAKING when it still goes on."""
+        return self._turns.claim()
 
     def accept(self) -> Floor:
         """What was said into the reply was meant for the avatar: QUIET when it is a turn."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _LONGEST_DOUBT = CAPTURE_RATE
 """Samples after which the voice is loud again, whoever has not answered by then."""
+_ASKED_EVERY = CAPTURE_RATE // 20
+"""Samples more of which the words are asked for again: half a word says nothing."""
 
 
 class Intrusion:
@@ -31,6 +33,7 @@ class Intrusion:
         self._soften = soften
         self._soft = False
         self._doubt_until: int | None = None
+        self._asked_at: int | None = None
 
     def begins(self) -> None:
         """They speak, and have not taken the floor yet."""
@@ -44,26 +47,38 @@ class Intrusion:
         self._ask(over=True)
 
     def overheard(self, message: Overheard) -> Floor:
-        """What they said is understood; QUIET when it was a turn of its own."""
+        """What they said is understood; QUIET when it was a turn of its own, SPEAKING when they want the floor."""
         if not message.over:
-            if message.sign:
-                self._hearing.spare()
-            return Floor.NOTHING
+            return self._understand(message)
         change = self._hearing.accept() if message.sign is False else Floor.NOTHING
         self.ends()
         return change
 
     def ends(self) -> None:
         """They have the floor, or the reply is over."""
-        self._doubt_until = None
+        self._doubt_until = self._asked_at = None
         self._turn_down(False)
 
     def follow(self) -> None:
         """Time went by."""
+        if self._asked_at is not None and self._hearing.position - self._asked_at >= _ASKED_EVERY:
+            self._ask(over=False)
         if self._doubt_until is not None and self._hearing.position >= self._doubt_until:
             self.ends()
 
+    def _understand(self, message: Overheard) -> Floor:
+        """The beginning of what they say; the next question is asked when this one is answered."""
+        if self._doubt_until is not None or not self._soft:
+            return Floor.NOTHING
+        if message.claims:
+            self.ends()
+            return self._hearing.claim()
+        self._hearing.spare(bool(message.sign))
+        self._asked_at = message.at
+        return Floor.NOTHING
+
     def _ask(self, *, over: bool) -> None:
+        self._asked_at = None
         if self._judge:
             self._judge.overhear(self._hearing.position, self._hearing.intrusion(), over=over)
 

@@ -104,9 +104,12 @@ class Person:
 
     def overheard(self, message: Overheard) -> None:
         """Somebody understood what they said into the reply."""
-        if self._intrusion.overheard(message) is Floor.QUIET:
+        change = self._intrusion.overheard(message)
+        if change is Floor.QUIET:
             self._answerer.interrupt()
             self._end()
+        elif change is Floor.SPEAKING:
+            self._take_floor(None)
 
     def glimpsed(self, message: Glimpsed) -> None:
         """Somebody wrote down what they say."""

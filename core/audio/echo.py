@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from core.audio.delay import DelayMeter
+from core.audio.in_step import InStep
+from core.audio.overlap import Overlap
 from core.media import CAPTURE_RATE
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ FRAME = CAPTURE_RATE // 100
 TAIL_S = 0.25
 """How long after the avatar's voice a half-duplex microphone stays closed."""
 _VOICE_RMS = 0.003
-_FAR_LIMIT = 3
-"""Frames that may wait for the microphone. One that waits longer than its echo takes could not be cancelled."""
+_FAR_LIMIT = 3 * FRAME
+"""Samples that may wait for the microphone. What waits longer than its echo takes could not be cancelled."""
 _USUAL_DELAY_S = 0.06
 """Of the echo behind what was played, as long as it has not been measured."""
 
@@ -35,10 +37,10 @@ class EchoGuard:
     def __init__(self, mode: EchoMode) -> None:
         self._mode = mode
         self._canceller = _canceller() if mode in ("auto", "cancel") else None
+        self._overlap = Overlap(FRAME)
         self._trust = Trust()
         self._delay = DelayMeter()
-        self._far: deque[Samples] = deque()
-        self._far_kept = np.zeros(0, np.float32)
+        self._far = InStep(FRAME, _FAR_LIMIT)
         self._near_kept = np.zeros(0, np.float32)
         self._quiet_frames = 10_000
 
@@ -53,16 +55,13 @@ class EchoGuard:
     @property
     def delay_s(self) -> float | None:
         """How late the loudspeaker is heard by the microphone, drivers and air together; None while unknown."""
-        return self._delay.seconds
+        seconds = self._delay.seconds
+        return None if seconds is None else seconds + InStep.RESERVE / CAPTURE_RATE
 
     def play(self, samples: Samples) -> None:
         """What the loudspeaker took, mono at `CAPTURE_RATE`, in step with what `clean` is given."""
-        if self._mode == "off":
-            return
-        self._far_kept = np.concatenate([self._far_kept, samples])
-        while len(self._far_kept) >= FRAME:
-            self._far.append(self._far_kept[:FRAME])
-            self._far_kept = self._far_kept[FRAME:]
+        if self._mode != "off":
+            self._far.put(samples)
 
     def clean(self, samples: Samples) -> Samples:
         """What the person said, in whole frames; the rest of `samples` waits for the next call."""
@@ -70,22 +69,25 @@ class EchoGuard:
             return samples
         self._near_kept = np.concatenate([self._near_kept, samples])
         count = len(self._near_kept) // FRAME
-        frames = [self._frame(self._near_kept[n * FRAME : (n + 1) * FRAME]) for n in range(count)]
-        self._near_kept = self._near_kept[count * FRAME :]
-        while len(self._far) > _FAR_LIMIT:
-            self._reverse(self._far.popleft())
+        frames: list[Samples] = []
+        for _ in range(count):
+            far = self._far.take(len(self._near_kept))
+            frames.append(self._frame(far, self._near_kept[:FRAME]))
+            self._near_kept = self._near_kept[FRAME:]
+        for late in self._far.drop():
+            self._reverse(late)
         return np.concatenate(frames) if frames else np.zeros(0, np.float32)
 
-    def _frame(self, near: Samples) -> Samples:
-        far = self._far.popleft() if self._far else np.zeros(FRAME, np.float32)
+    def _frame(self, far: Samples, near: Samples) -> Samples:
         loud = _rms(far) > _VOICE_RMS
         self._reverse(far)
         self._quiet_frames = 0 if loud else self._quiet_frames + 1
         self._delay.look(far, near)
         clean = near
         if self._canceller is not None:
-            clean = self._canceller.clean(near)
-            self._trust.look(_rms(far), _rms(near), _rms(clean))
+            cancelled = self._canceller.clean(near)
+            self._trust.look(_rms(far), _rms(near), _rms(cancelled))
+            clean = self._overlap(far, near, cancelled)
         if self.half_duplex and self._quiet_frames * FRAME < self._closed_s() * CAPTURE_RATE:
             return np.zeros(FRAME, np.float32)
         return clean

@@ -1,6 +1,6 @@
 """The avatar beside its own loudspeaker: what is left of the echo, and who interrupts: itself never, people in time.
 
-    python -m core.evaluation.echo [--minutes 30] [--only SCENE] [--devices] [--json FILE]
+    python -m core.evaluation.echo [--minutes 30] [--only SCENE] [--cases] [--devices] [--json FILE]
 
 The product's sound loop, echo guard, voice detector and turn rules hear a laptop in a room, faster than time.
 Prints a table; the last line is one JSON object.
@@ -21,8 +21,9 @@ import numpy as np
 from core.audio.sound import SoundLoop
 from core.clock import SampleClock
 from core.evaluation.echo_room import EchoingSound, Room
+from core.evaluation.listener import Listener
 from core.evaluation.turn_material import spoken_by_flite
-from core.listening.turns import Floor, TurnRules, TurnTaker
+from core.listening.turns import Floor
 from core.listening.vad import Vad
 from core.media import CAPTURE_RATE, MEDIA_RATE
 from core.settings import models_folder
@@ -37,6 +38,9 @@ TICK_S = 0.01
 NEAR_DB = -26.0
 """RMS of somebody who speaks in front of the laptop."""
 WITHIN_S = 0.5
+AUDIBLE_DB = -12.0
+"""Against the mean level of a sentence, that of the first 20 ms of it that count as heard: the hiss before "stop" does
+not, where the loudspeaker is as loud as the person."""
 _REPLY_S, _REST_S = 20.0, 1.2
 _SETTLED_S = 3.0
 _TEXT = (
@@ -57,11 +61,13 @@ _INTERRUPTIONS = (
     "No, I wanted the other one.",
     "Tell me about something else.",
 )
+_SIGNS = ("Yeah.", "Right.", "Okay.", "Yes.", "Really?", "Sure.", "Oh.", "I see.")
+_VOICES = ("awb", "kal16", "slt")
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A way to sit before the laptop. Somebody speaks every `interrupted_every_s`, 0 for never."""
+    """A way to sit before the laptop. Somebody speaks every `interrupted_every_s`, 0 for never, and says `says`."""
 
     name: str
     minutes: float
@@ -69,6 +75,17 @@ class Scene:
     mode: EchoMode = "auto"
     interrupted_every_s: float = 0.0
     near_db: float = NEAR_DB
+    says: tuple[str, ...] = _INTERRUPTIONS
+
+
+@dataclass(frozen=True)
+class Said:
+    """Somebody spoke into the reply, from the capture sample `start` to `end`, and could be heard from `audible` on."""
+
+    what: str
+    start: int
+    end: int
+    audible: int
 
 
 @dataclass
@@ -89,8 +106,13 @@ class Heard:
     softer_p90_s: float = 0.0
     stopped: int = 0
     stopped_in_time: int = 0
+    stopped_in_time_of_audible: int = 0
+    """The same from the moment they could be heard (`AUDIBLE_DB`) instead of from their first sound."""
     stopped_p50_s: float = 0.0
     stopped_p90_s: float = 0.0
+    cases: list[tuple[str, float, float | None, float | None]] = field(default_factory=list)
+    """What was said each time, how much later it could be heard, and the seconds from its first sound to the voice
+    growing softer and to its end; None for never."""
 
 
 class Play:
@@ -99,16 +121,13 @@ class Play:
     def __init__(self, scene: Scene, voice: Samples, vad: Vad) -> None:
         self.seconds = 0.0
         self._voice = voice
-        self._vad = vad
-        vad.reset()
-        self._near, self.onsets = _people(scene)
-        self.device = EchoingSound(lambda: self.seconds, scene.room, self._near)
+        near, self.said = _people(scene)
+        self.device = EchoingSound(lambda: self.seconds, scene.room, near)
         self.device.microphone.set_voice_level(float(np.sqrt(np.mean(np.square(voice)))))
         self.clock = SampleClock()
         self.clean: list[Samples] = []
         self.changes: list[tuple[int, Floor]] = []
         self.half_duplex = 0
-        self.taker = TurnTaker(TurnRules())
         self.loop = SoundLoop(
             self.device,
             self.clock,
@@ -118,6 +137,7 @@ class Play:
             now=lambda: self.seconds,
             echo=scene.mode,
         )
+        self._listener = Listener(vad, self._soften)
         self._given = 0
 
     def crank(self, minutes: float) -> None:
@@ -138,11 +158,11 @@ class Play:
 
     def _hear(self, chunk: AudioChunk) -> None:
         self.clean.append(chunk.samples)
-        self.taker.avatar_speaks = self._speaks(self.clock.position)
-        change = self.taker.hear(self._vad(chunk), len(chunk.samples))
-        if change is not Floor.NOTHING:
-            self.changes.append((self.taker.position, change))
-            self.loop.ducked = change is Floor.INTRUDING
+        changes = self._listener.hear(chunk, avatar_speaks=self._speaks(self.clock.position))
+        self.changes += [(self._listener.position, change) for change in changes]
+
+    def _soften(self, soft: bool) -> None:
+        self.loop.ducked = soft
 
 
 def look(scene: Scene, voice: Samples, vad: Vad) -> Heard:
@@ -160,14 +180,16 @@ def look(scene: Scene, voice: Samples, vad: Vad) -> Heard:
         round(play.half_duplex / ticks, 3),
         None if play.loop.echo_delay_s is None else round(1000 * play.loop.echo_delay_s),
     )
-    if play.onsets:
-        _time(heard, caught, ducked, len(play.onsets))
+    if play.said:
+        _time(heard, caught, ducked, play.said)
     return heard
 
 
-def _time(heard: Heard, caught: dict[int, float], ducked: dict[int, float], interruptions: int) -> None:
+def _time(heard: Heard, caught: dict[int, float], ducked: dict[int, float], said: list[Said]) -> None:
     first = {start: min(ducked.get(start, 99.0), caught.get(start, 99.0)) for start in {*ducked, *caught}}
-    heard.interruptions = interruptions
+    heard.interruptions = len(said)
+    heard.cases = [(one.what, _later(one), ducked.get(one.start), caught.get(one.start)) for one in said]
+    heard.stopped_in_time_of_audible = sum(caught.get(one.start, 99.0) - _later(one) <= WITHIN_S + 1e-6 for one in said)
     heard.stopped = len(caught)
     heard.softer_in_time = sum(seconds <= WITHIN_S for seconds in first.values())
     heard.stopped_in_time = sum(seconds <= WITHIN_S for seconds in caught.values())
@@ -187,7 +209,7 @@ def _sort(play: Play) -> tuple[dict[int, float], dict[int, float], list[tuple[in
     ducked: dict[int, float] = {}
     alone: list[tuple[int, Floor]] = []
     for at, change in play.changes:
-        behind = [start for start, end in play.onsets if start <= at < end + CAPTURE_RATE]
+        behind = [one.start for one in play.said if one.start <= at < one.end + CAPTURE_RATE]
         if not behind:
             alone.append((at, change))
         elif change is Floor.SPEAKING:
@@ -204,32 +226,43 @@ def _erle_db(play: Play) -> float:
     count = min(len(near), len(clean))
     alone = np.ones(count, bool)
     alone[: int(_SETTLED_S * CAPTURE_RATE)] = False
-    for start, end in play.onsets:
-        alone[start : end + CAPTURE_RATE] = False
+    for one in play.said:
+        alone[one.start : one.end + CAPTURE_RATE] = False
     before = float(np.mean(np.square(near[:count][alone], dtype=np.float64)))
     after = float(np.mean(np.square(clean[:count][alone], dtype=np.float64)))
     return round(10 * float(np.log10(before / max(after, 1e-12))), 1)
 
 
-def _people(scene: Scene) -> tuple[Samples, list[tuple[int, int]]]:
-    """The people's voices on the capture clock, and where each interruption begins and ends."""
+def _later(said: Said) -> float:
+    return (said.audible - said.start) / CAPTURE_RATE
+
+
+def _people(scene: Scene) -> tuple[Samples, list[Said]]:
+    """The people's voices on the capture clock, and what they say."""
     total = np.zeros(int(scene.minutes * 60 * CAPTURE_RATE), np.float32)
-    spans: list[tuple[int, int]] = []
+    said: list[Said] = []
     if not scene.interrupted_every_s:
-        return total, spans
-    said = [spoken_by_flite(text, voice) for voice in ("awb", "kal16", "slt") for text in _INTERRUPTIONS]
+        return total, said
+    sounds = [(f"{voice}: {text}", spoken_by_flite(text, voice)) for voice in _VOICES for text in scene.says]
     period = _REPLY_S + _REST_S
     rng = np.random.default_rng(2)
     at = 6.0
     while at + 5 < scene.minutes * 60:
         if at % period < _REPLY_S - 4:
-            sound = said[len(spans) % len(said)]
+            what, sound = sounds[len(said) % len(sounds)]
             start = int((at + float(rng.uniform(0, 0.5))) * CAPTURE_RATE)
             level = 10 ** (scene.near_db / 20) / float(np.sqrt(np.mean(np.square(sound))))
             total[start : start + len(sound)] += sound * level
-            spans.append((start, start + len(sound)))
+            said.append(Said(what, start, start + len(sound), start + _audible(sound)))
         at += scene.interrupted_every_s
-    return total, spans
+    return total, said
+
+
+def _audible(sound: Samples) -> int:
+    """Where the first 20 ms begin that are no softer than `AUDIBLE_DB`."""
+    part = CAPTURE_RATE // 50
+    power = np.square(sound[: len(sound) // part * part]).reshape(-1, part).mean(1)
+    return int(np.flatnonzero(power > np.mean(np.square(sound)) * 10 ** (AUDIBLE_DB / 10))[0]) * part
 
 
 def scenes(minutes: float) -> list[Scene]:
@@ -239,6 +272,7 @@ def scenes(minutes: float) -> list[Scene]:
         Scene("laptop", minutes),
         Scene("laptop, interrupted", short, interrupted_every_s=7.0),
         Scene("laptop, soft voice (-6 dB)", short, interrupted_every_s=7.0, near_db=NEAR_DB - 6),
+        Scene("laptop, signs of listening", short, interrupted_every_s=7.0, says=_SIGNS),
         Scene("loud (+6 dB)", short, Room(echo_db=-18)),
         Scene("late (250 ms)", short, Room(late_s=0.25), interrupted_every_s=7.0),
         Scene("clocks apart (100 ppm)", short, Room(drift=100.0)),
@@ -267,6 +301,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m core.evaluation.echo", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="of uninterrupted playback")
     parser.add_argument("--only", help="the one scene of this name")
+    parser.add_argument("--cases", action="store_true", help="print everything that was said, too")
     parser.add_argument("--devices", action="store_true", help="measure this machine's own devices, aloud, instead")
     parser.add_argument("--json", type=Path, help="write the result here too")
     options = parser.parse_args(argv)
@@ -281,7 +316,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for scene in scenes(options.minutes):
         if options.only in (None, scene.name):
             results.append(look(scene, voice, vad))
-            _print(results[-1])
+            _print(results[-1], options.cases)
     guarded = [heard for heard in results if heard.scene != "no guard"]
     spoken_to = [heard for heard in guarded if heard.scene == "laptop, interrupted"]
     good = all(not heard.self_interruptions for heard in guarded)
@@ -302,13 +337,16 @@ def _devices() -> int:
     return 0 if found else 1
 
 
-def _print(heard: Heard) -> None:
+def _print(heard: Heard, cases: bool) -> None:
     counts = f"{heard.self_interruptions:>8}{heard.self_duckings:>8}"
     times = f"{'-':>17}{'-':>18}"
     if heard.interruptions:
         softer = f"{heard.softer_in_time}/{heard.interruptions} p90 {heard.softer_p90_s:.2f}"
         times = f"{softer:>17}{f'{heard.stopped_in_time}/{heard.interruptions} p90 {heard.stopped_p90_s:.2f}':>18}"
     print(f"{heard.scene:<28}{heard.minutes:>6.1f}{heard.erle_db:>9.1f}{counts}{times}", flush=True)
+    for what, later_s, softer_s, stopped_s in heard.cases if cases else ():
+        when = ["never" if seconds is None else f"{seconds:.2f}" for seconds in (softer_s, stopped_s)]
+        print(f"    {what:<42} audible {later_s:.2f}  softer {when[0]:>5}  stopped {when[1]:>5}")
 
 
 if __name__ == "__main__":

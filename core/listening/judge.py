@@ -11,6 +11,7 @@ import numpy as np
 
 from core.channel import Channel
 from core.errors import LiveTalkError
+from core.listening.claims import claims_the_floor
 from core.listening.finished import LEAST_SURE, finished, is_sign_of_listening
 from core.media import CAPTURE_RATE, AudioChunk
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 STILLNESS = np.zeros(CAPTURE_RATE // 5, np.float32)
 """Both models are surer of an end that silence follows; nobody has to wait for silence that can be made."""
+SO_FAR_SURE = 0.45
+"""Of a sign of listening that goes on: half a word is never sure, and taking it for one costs little."""
 
 
 def is_padded(judged: Samples, speech: Samples) -> bool:
@@ -53,11 +56,12 @@ class Judged:
 @dataclass(frozen=True)
 class Overheard:
     """What was said into the reply, as asked for at the position `at`: a sign of listening or not; None: no words.
-    `over`: they had fallen silent."""
+    `over`: they had fallen silent. `claims`: it began as people begin who want the reply to stop."""
 
     at: int
     sign: bool | None
     over: bool
+    claims: bool = False
 
 
 class Judge:
@@ -130,7 +134,7 @@ class Judge:
         if question.over is None:
             answer = Judged(question.at, self._finished(question))
         else:
-            answer = Overheard(question.at, self._is_sign(question), question.over)
+            answer = self._overheard(question.at, question.over, question)
         if question.wanted():
             self._report(answer)
 
@@ -149,11 +153,12 @@ class Judge:
         tone = self._ending(whole) if self._ending and question.wanted() else None
         return finished(tone, words)
 
-    def _is_sign(self, question: _Question) -> bool | None:
+    def _overheard(self, at: int, over: bool, question: _Question) -> Overheard:
         words = self._words(question, question.speech)
-        if words is None or words.sure < LEAST_SURE or not words.text.strip():
-            return None
-        return is_sign_of_listening(words)
+        if words is None or not words.text.strip():
+            return Overheard(at, None, over)
+        sure = words.sure >= (LEAST_SURE if over else SO_FAR_SURE)
+        return Overheard(at, is_sign_of_listening(words) if sure else None, over, claims_the_floor(words))
 
     def _words(self, question: _Question, speech: AudioChunk) -> Words | None:
         if self._understand is None or not question.wanted():

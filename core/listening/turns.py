@@ -148,9 +148,13 @@ class TurnTaker:
         pause.wait_ms = self.rules.silence_ms if finished is None else self.rules.wait_ms(finished)
         return self._end_when_due()
 
-    def spare(self) -> None:
-        """What is being said into the reply is no more than a sign of listening so far."""
-        self._spared = self._intruding
+    def spare(self, spared: bool = True) -> None:
+        """What is being said into the reply is no more than a sign of listening so far, or not any more."""
+        self._spared = self._intruding and spared
+
+    def claim(self) -> Floor:
+        """What is being said into the reply is meant to stop it: SPEAKING, unless they fell silent meanwhile."""
+        return self._take_floor(self._onset) if self._intruding else Floor.NOTHING
 
     def accept(self) -> Floor:
         """What they said before they WITHDREW was meant for the avatar: QUIET, and it is the turn. When they have the

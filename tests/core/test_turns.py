@@ -99,6 +99,26 @@ def test_a_sign_of_listening_may_last_longer_than_an_interruption() -> None:
     assert hear(taker, SPEECH, 384) == [Floor.INTRUDING, Floor.SPEAKING], "the next one is not spared"
 
 
+def test_words_that_stop_being_a_sign_of_listening_are_an_interruption() -> None:
+    taker = TurnTaker(TurnRules())
+    taker.avatar_speaks = True
+    hear(taker, SPEECH, 320)
+    taker.spare()
+    assert hear(taker, SPEECH, 320) == []
+    taker.spare(False)
+    assert hear(taker, SPEECH, 32) == [Floor.SPEAKING]
+
+
+def test_words_that_claim_the_floor_have_it_at_once() -> None:
+    taker = TurnTaker(TurnRules())
+    taker.avatar_speaks = True
+    assert taker.claim() is Floor.NOTHING
+    assert hear(taker, SPEECH, 160) == [Floor.INTRUDING]
+    assert taker.claim() is Floor.SPEAKING
+    assert taker.speaking
+    assert taker.start == 0
+
+
 def test_one_word_that_was_meant_for_the_avatar_is_a_turn() -> None:
     taker = TurnTaker(TurnRules())
     taker.avatar_speaks = True

@@ -67,12 +67,20 @@ def test_one_short_word_that_is_meant_stops_the_avatar_and_is_a_turn() -> None:
     rig.dialogue.hold = True
     began = rig.time
     rig.speak(0.3)
-    rig.crank(0.5)
+    rig.crank(2.0)
     assert not talks(rig)
     assert not rig.loud(began + 0.75, rig.time)
     speech = rig.dialogue.started[1].speech
     assert np.abs(speech.samples).max() > 0.4
     assert 0.3 < len(speech.samples) / 16_000 < 1.0
+
+
+def test_a_word_that_claims_the_floor_stops_the_avatar_before_the_sentence_is_over() -> None:
+    rig = listening_to(ScriptedEar(text="Wait, no,", sure=0.6))
+    began = rig.time
+    rig.speak(0.3)
+    assert not talks(rig)
+    assert not rig.loud(began + 0.3, rig.time)
 
 
 def test_a_reply_after_an_interruption_is_as_loud_as_ever() -> None:

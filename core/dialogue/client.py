@@ -39,7 +39,7 @@ class Patience:
 
 def open_client(endpoint: Endpoint, patience: Patience) -> openai.AsyncOpenAI:
     """A client that never retries by itself, keeps its connection, reads no other program's credentials from the
-    environment, and goes to this computer without a proxy. Makes no connection yet."""
+    environment, goes to this computer without a proxy, and is sent on to nobody else. Makes no connection yet."""
     for name in ("openai", "httpx2", "httpcore2", "websockets"):
         logging.getLogger(name).setLevel(logging.WARNING)  # at DEBUG they write down what is sent
     address = _address(endpoint)
@@ -52,6 +52,7 @@ def open_client(endpoint: Endpoint, patience: Patience) -> openai.AsyncOpenAI:
         http_client=openai.DefaultAsyncHttpxClient(
             limits=httpx2.Limits(keepalive_expiry=KEPT_ALIVE_S),
             trust_env=not endpoint.local,
+            follow_redirects=False,  # what is said goes to the address that was chosen and nowhere else
             verify=httpx2.create_ssl_context(),  # what the environment says of certificates holds here, too
         ),
     )

@@ -26,6 +26,7 @@ from core.dialogue.trouble import (
     of_refusal,
     of_status,
     of_words,
+    points_elsewhere,
     silent,
     speech_only,
     tidy,
@@ -270,7 +271,7 @@ class RealtimeTransport:
 
     def _setback(self, trouble: BaseException, server: Server | None, *, connecting: bool = False) -> Setback | None:
         """What `trouble` means for the turn; None for a cancellation, a bug, or what is a setback already."""
-        from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+        from websockets.exceptions import ConnectionClosed, InvalidStatus, SecurityError, WebSocketException
 
         model = server.model if server else self._endpoint.model
         match trouble:
@@ -287,6 +288,8 @@ class RealtimeTransport:
                 return Setback(failing("the connection was closed"), again_after_s=(0.0,))
             case UnreadableReply() | json.JSONDecodeError() | UnicodeDecodeError():
                 return Setback(not_an_endpoint(type(trouble).__name__))
+            case SecurityError():  # the SDK follows no redirect to another host
+                return Setback(points_elsewhere("a redirect"))
             case OSError() if not isinstance(trouble, TimeoutError):
                 return Setback(unreachable(type(trouble).__name__), again_after_s=() if connecting else (0.0,))
             case WebSocketException():

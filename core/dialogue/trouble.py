@@ -115,6 +115,15 @@ def not_an_endpoint(detail: str) -> ServerError:
     )
 
 
+def points_elsewhere(detail: str) -> ServerError:
+    return ServerError(
+        Problem.ENDPOINT_REFUSED,
+        "What is at this address points to another one.",
+        "Nothing was sent there. If you trust it, enter that address in Settings.",
+        detail=detail,
+    )
+
+
 def no_model() -> ServerError:
     return ServerError(
         Problem.ENDPOINT_REFUSED, "No model is chosen, and the endpoint names none.", "Choose a model in Settings."
@@ -194,6 +203,8 @@ def of_refusal(code: str, said: str, endpoint: Endpoint, model: str) -> Setback:
 def of_status(status: int, code: str, said: str, retry_after: str, endpoint: Endpoint, model: str) -> Setback:
     """What an HTTP status means; `code` and `said` are the server's own, `retry_after` the header of that name."""
     named, detail = f"{code} {said}".lower(), f"HTTP {status}: {said}"
+    if 300 <= status < 400:
+        return Setback(points_elsewhere(detail))
     if status == 401:
         return Setback(key_refused(endpoint, f"HTTP {status}"))
     if status == 429:

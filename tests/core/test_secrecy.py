@@ -104,6 +104,28 @@ def test_a_proxy_does_not_come_between_this_computer_and_a_voice_on_it(monkeypat
             assert ask(dialogue).pcm == PCM
 
 
+def test_a_server_that_points_elsewhere_gets_nothing_sent_on() -> None:
+    with OmniServer(in_turn(HELLO)) as other:
+        pointing = [Head(307, (("location", f"{other.url}/chat/completions"),), {})]
+        with talking(in_turn(pointing), models=None, dialect="vllm_omni", model="m", key=KEY) as (_, dialogue):
+            error = ask(dialogue).error
+        assert other.asked == []
+    assert error is not None
+    assert error.title == "What is at this address points to another one."
+
+
+def test_a_live_server_that_points_to_another_host_gets_nothing_sent_on() -> None:
+    with LiveServer(speaking("nested", "Hi.", PCM)) as other:
+        there = other.url.replace("127.0.0.1", "localhost") + "/realtime?model=m"
+        with LiveServer(speaking("nested", "Hi.", PCM), (307, {"location": there}, "")) as server:
+            dialogue = OmniDialogue(Endpoint(server.url, "m", KEY, dialect="openai_realtime"))
+            error = ask(dialogue).error
+            dialogue.close()
+        assert other.talks == []
+    assert error is not None
+    assert error.title == "What is at this address points to another one."
+
+
 def test_no_key_shows_when_what_holds_it_is_printed() -> None:
     endpoint, service = Endpoint("http://localhost:1", key=KEY), Service("http://localhost:2", key=KEY)
     with talking(in_turn(HELLO), key=KEY) as (_, dialogue):

@@ -70,7 +70,7 @@ class Hearing:
 
     def probably_over(self, asked_at: int, finished: float) -> bool:
         """The pause noticed at that position goes on, and the turn is more likely finished than just begun."""
-        return self._turns.paused_at == asked_at and finished > self._turns.rules.unfinished
+        return self._turns.paused_at == asked_at and finished > self._turns.rules.likely
 
     def intrusion(self) -> AudioChunk:
         """What was said into the reply just now."""

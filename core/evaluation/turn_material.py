@@ -13,55 +13,25 @@ import numpy as np
 import soundfile
 import soxr
 
+from core.evaluation.turn_sentences import ESPEAK, FLITE, HESITATIONS, RECORDED, SENTENCES, SHORT, Part
 from core.media import CAPTURE_RATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from core.evaluation.words import WordFinder
     from core.media import Samples
 
-FLITE = ("rms", "slt", "awb", "kal16")
-ESPEAK = ("en-us", "en-us+f3")
+    Words = Callable[[Samples], str]
+
 PAUSES_S = (0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.2, 1.35, 1.5)
 """What is put into a turn, each length as often as any other."""
 LEAD_S, TRAIL_S = 0.6, 3.5
 SNR_DB = 15.0
-_SENTENCES = (
-    "What time does the museum open tomorrow?",
-    "Can you tell me a story about a dragon?",
-    "I went to the market yesterday and bought some apples.",
-    "Could you help me write a letter to my landlord?",
-    "My sister is getting married in June.",
-    "Please set an alarm for seven in the morning.",
-    "How do I get from the station to the old town?",
-    "I think we should leave before it starts to rain.",
-    "Tell me something interesting about the moon.",
-    "What would you cook if you had only rice and eggs?",
-    "I have been learning to play the piano since last winter.",
-    "Do you know who wrote the book that I told you about?",
-)
-_HESITATIONS = (
-    ("I would like to book a table for, um,", "four people on Friday evening."),
-    ("Can you remind me to, uh,", "call the dentist tomorrow?"),
-    ("The film was called, um,", "the bridge on the river."),
-    ("I was wondering if you could, uh,", "explain how a rainbow is made."),
-    ("We are going to visit my, um,", "grandmother in Ireland."),
-    ("What is the name of the, uh,", "capital of Australia?"),
-)
-RECORDED = """
-motion/EDTalk_pose_source2_932c_0.npz 0.93-5.44 5.98-10.94 13.44-16.93 17.31-20.35 20.93-25.98 26.56-28.16 28.38-30.50
-motion/EDTalk_pose_source2_932c_0.npz 31.17-36.93 38.75-41.89 42.27-44.51 44.90-47.71 48.45-54.46 55.04-57.63
-motion/ControlTalk_drive_video_bad0_0.npz 2.62-4.29 5.31-9.92 10.78-16.61
-motion/InfiniteTalk_ref_video_0753_0.npz 1.15-4.64 5.31-12.80
-motion/LatentSync_demo3_video_936a_0.npz 6.14-8.99 10.08-15.17
-motion/video-retalking_1_39a0_0.npz 0.03-2.50 3.52-4.64
-motion/video-retalking_5_c7a9_0.npz 0.03-2.78
-motion/AvatarForcing_user_3c8d_0.npz 0.80-3.46 4.61-9.31
-speech/speech_5s.wav 0.19-3.90
-"""
-"""Sentences in recordings of people, by their transcripts and pauses: seconds at which each begins and ends."""
 _PART_S = 0.02
 _APART_S = 0.8
+_NEAR_S = 0.04
+"""How far beside the border that was found between two words the true one may lie."""
 _SPEECH_DB = -32.0
 
 
@@ -71,9 +41,14 @@ class Said:
 
     name: str
     source: str
+    part: Part
     samples: Samples
     inside: tuple[int, ...]
     hesitates: bool = False
+
+    @property
+    def synthetic(self) -> bool:
+        return self.source.startswith(("flite", "espeak"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,40 +77,58 @@ def make_trials(turns: list[Said], seed: int = 1) -> list[Trial]:
     return trials
 
 
-def synthetic() -> Iterator[Said]:
+def synthetic(part: Part, finder: WordFinder) -> Iterator[Said]:
     """flite's and espeak-ng's voices."""
-    for voice in FLITE:
-        for text in _SENTENCES:
+    for voice in FLITE[part]:
+        for text in SENTENCES[part]:
             sound = spoken_by_flite(text, voice)
-            yield Said(text, f"flite {voice}", sound, _between_words(text, voice, sound))
-        for before, after in _HESITATIONS:
+            cuts = _by_its_phones(text, voice, sound) or places(sound, finder.borders(sound, text))
+            yield Said(text, f"flite {voice}", part, sound, cuts)
+        for before, after in HESITATIONS[part]:
             first, second = spoken_by_flite(before, voice), spoken_by_flite(after, voice)
-            yield Said(before, f"flite {voice}", np.concatenate([first, second]), (len(first),), hesitates=True)
+            yield Said(before, f"flite {voice}", part, np.concatenate([first, second]), (len(first),), hesitates=True)
     from core.training.speech import Espeak  # a library with global state: made when it is needed
 
     espeak = Espeak()
-    for voice in ESPEAK:
-        for text in _SENTENCES:
+    for voice in ESPEAK[part]:
+        for text in SENTENCES[part]:
             said = espeak.say(text, voice)
             sound = _edges(soxr.resample(said.samples, 24_000, CAPTURE_RATE).astype(np.float32))
-            yield Said(text, f"espeak {voice}", sound, quiet_places(sound))
+            yield Said(text, f"espeak {voice}", part, sound, places(sound, finder.borders(sound, text)))
 
 
-def recorded(folder: Path) -> Iterator[Said]:
-    """The sentences of `RECORDED` that are in `folder`."""
+def short(part: Part) -> Iterator[Said]:
+    """A few words, said by flite's voices."""
+    for voice in FLITE[part]:
+        for text in SHORT[part]:
+            yield Said(text, f"flite {voice}", part, spoken_by_flite(text, voice), ())
+
+
+def recorded(folder: Path, words: Words, finder: WordFinder) -> Iterator[Said]:
+    """The sentences of `RECORDED` that are in `folder`, to be reported on."""
     for line in RECORDED.strip().splitlines():
         name, *spans = line.split()
         if (folder / name).is_file():
             whole = _read(folder / name)
             for start, end in (span.split("-") for span in spans):
-                yield _cut_out(whole, Path(name).stem, float(start), float(end))
+                around = _stretch(whole, start, end)
+                yield _of_people(around, f"{Path(name).stem} {start}", Path(name).stem, Part.REPORTED, words, finder)
 
 
-def listed(folder: Path) -> Iterator[Said]:
-    """The turns that `turns.csv` in `folder` names, a line each: file, first and last second of the turn."""
+def listed(folder: Path, words: Words, finder: WordFinder) -> Iterator[Said]:
+    """The turns that `turns.csv` in `folder` names, to be reported on, a line each: file, first and last second."""
     with (folder / "turns.csv").open(newline="", encoding="utf-8") as table:
         for name, start, end in csv.reader(table):
-            yield _cut_out(_read(folder / name), Path(name).stem, float(start), float(end))
+            around = _stretch(_read(folder / name), start, end)
+            yield _of_people(around, f"{Path(name).stem} {start}", Path(name).stem, Part.REPORTED, words, finder)
+
+
+def commands(folder: Path, most: int, words: Words, finder: WordFinder) -> Iterator[Said]:
+    """`most` of the orders that people gave a machine in a copy of github.com/Picovoice/speech-to-intent-benchmark
+    (Apache 2.0; more than 50 speakers, who are not named), to be fitted on."""
+    files = sorted((folder / "data" / "speech" / "clean").glob("*.wav"))
+    for path in files[:: max(1, len(files) // most)][:most]:
+        yield _of_people(_read(path), path.stem, "orders", Part.FITTED, words, finder)
 
 
 def spoken_by_flite(text: str, voice: str) -> Samples:
@@ -143,16 +136,18 @@ def spoken_by_flite(text: str, voice: str) -> Samples:
     return _edges(_flite(text, voice))
 
 
-def quiet_places(sound: Samples, most: int = 2) -> tuple[int, ...]:
-    """The quietest moments in the middle of `sound`, where it can be torn without a crack: in order of time."""
-    part = int(_PART_S * CAPTURE_RATE)
-    energy = np.convolve(np.square(sound[: len(sound) // part * part]).reshape(-1, part).mean(1), np.ones(3), "same")
-    low, high = int(len(energy) * 0.25), int(len(energy) * 0.8)
+def places(sound: Samples, borders: Sequence[int], most: int = 2) -> tuple[int, ...]:
+    """Those of the `borders` between words at which the voice is softest anyway, in the middle of `sound` and after two
+    words at least, in order of time: people who hesitate do so between words, and no word is torn."""
+    part, near = int(_PART_S * CAPTURE_RATE), int(_NEAR_S * CAPTURE_RATE)
+    loudness = np.convolve(np.square(sound, dtype=np.float64), np.ones(part) / part, "same")
+    middle = [border for border in borders[1:] if 0.2 * len(sound) < border < 0.85 * len(sound)]
+    softest = [border - near + int(loudness[border - near : border + near].argmin()) for border in middle]
     found: list[int] = []
-    for index in low + np.argsort(energy[low:high]):
-        if len(found) < most and all(abs(index - other) * _PART_S >= _APART_S for other in found):
-            found.append(int(index))
-    return tuple(sorted(index * part + part // 2 for index in found))
+    for at in sorted(softest, key=lambda place: loudness[place]):
+        if len(found) < most and all(abs(at - other) >= _APART_S * CAPTURE_RATE for other in found):
+            found.append(at)
+    return tuple(sorted(found))
 
 
 def _trial(said: Said, cut: int | None, pause_s: float, noisy: bool, rng: np.random.Generator) -> Trial:
@@ -168,10 +163,14 @@ def _trial(said: Said, cut: int | None, pause_s: float, noisy: bool, rng: np.ran
     return Trial(said, kind, noisy, heard, len(lead), len(sound) - len(trail))
 
 
-def _cut_out(whole: Samples, name: str, start_s: float, end_s: float) -> Said:
-    around = whole[max(0, int((start_s - 0.1) * CAPTURE_RATE)) : int((end_s + 0.1) * CAPTURE_RATE)]
+def _stretch(whole: Samples, start_s: str, end_s: str) -> Samples:
+    """What is said between these seconds, with a little around it."""
+    return whole[max(0, int((float(start_s) - 0.1) * CAPTURE_RATE)) : int((float(end_s) + 0.1) * CAPTURE_RATE)]
+
+
+def _of_people(around: Samples, name: str, source: str, part: Part, words: Words, finder: WordFinder) -> Said:
     sound = _edges(around)
-    return Said(f"{name} {start_s:.2f}", name, sound, quiet_places(sound))
+    return Said(name, source, part, sound, places(sound, finder.borders(sound, words(sound))))
 
 
 def _read(path: Path) -> Samples:
@@ -194,7 +193,7 @@ def _phones(text: str, voice: str, *options: str) -> list[str]:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
-def _between_words(text: str, voice: str, sound: Samples) -> tuple[int, ...]:
+def _by_its_phones(text: str, voice: str, sound: Samples) -> tuple[int, ...]:
     """Samples of `sound` after a third and after two thirds of the words; nothing where flite says the words of the
     sentence otherwise than each alone, so that its phones cannot be counted off."""
     timed = [item.split(":") for item in _phones(text, voice, "-psdur")]
@@ -202,7 +201,7 @@ def _between_words(text: str, voice: str, sound: Samples) -> tuple[int, ...]:
     ends = [float(end) - begin for name, end in timed if name != "pau"]
     counts = [sum(phone != "pau" for phone in _phones(word, voice)) for word in text.split()]
     if sum(counts) != len(ends):
-        return quiet_places(sound)
+        return ()
     words = len(counts)
     cuts = [int(ends[sum(counts[:n]) - 1] * CAPTURE_RATE) for n in (words // 3, words * 2 // 3)]
     return tuple(cut for cut in cuts if 0 < cut < len(sound))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+import tomllib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.errors import LiveTalkError, Problem
+from core.listening.wording import Wording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -19,20 +28,14 @@ class Words:
 
 LEAST_SURE = 0.6
 """Words of which the recogniser is less sure are no words: another language, a cough, music."""
-WEIGHTS = (-0.61, 0.11, 0.44, -0.89, -1.24)
-"""Of `features`, by logistic regression (`python -m core.evaluation.turns --fit`)."""
+_HEARD = 0.45
+"""Less sure words do not tell either whether a turn is over. Other languages are heard as English with up to 0.41."""
+ALONE = ("bias", "tone")
+FEATURES = (*ALONE, "closing", "comma", "wording")
+"""What the decision looks at, as named in the file of weights; without words, and with them."""
 _UNCLOSED = 0.3
 """What words without a mark at the end say of it: recognisers leave marks out at the end of whole sentences too."""
 _EDGE = 0.005
-_OPEN_TEXT = """
-    a an the my your his its our their
-    of to in on at for from with by about into over under between than as
-    and or but so because if when while which who whose where
-    is are was were be been am has have had do does did will would can could should may might must
-    not very really just i he she we they um uh er erm hmm
-"""
-_OPEN_WORDS = frozenset(_OPEN_TEXT.split())
-"""Words after which English sentences go on, and the sounds of somebody who looks for the next word."""
 _SIGN_TEXT = """
     mm mhm mmhm mm-hm mmm hm hmm uh-huh uhhuh huh ah oh aha yeah yep yes yup ok okay right sure really wow nice good
     great cool true exactly indeed ha haha hah heh hehe i-see
@@ -42,29 +45,71 @@ _SIGNS = frozenset(_SIGN_TEXT.split())
 _LONGEST_SIGN = 4
 
 
-def finished(tone: float | None, words: Words | None) -> float | None:
-    """The probability (0..1) that a turn is over; None when neither is known.
+class Finished:
+    """Weighs what is known of a pause. Any one thread.
 
     Args:
-        tone: the same by the sound alone (`TurnEnding`).
-        words: what was understood.
+        wording: the probability that a text is all somebody wanted to say (`Wording`).
+        alone, weights: by the names in `ALONE` and `FEATURES`; two logistic regressions.
     """
-    if words is None or words.sure < LEAST_SURE or not _spoken(words.text):
-        return tone
-    score = sum(weight * value for weight, value in zip(WEIGHTS, features(tone, words), strict=True))
-    return 1 / (1 + math.exp(-score))
+
+    def __init__(
+        self, wording: Callable[[str], float], alone: Mapping[str, float], weights: Mapping[str, float]
+    ) -> None:
+        self.wording = wording
+        self.weights = {"tone_alone": dict(alone), "tone_and_words": dict(weights)}
+        self._alone = tuple(alone[name] for name in ALONE)
+        self._weights = tuple(weights[name] for name in FEATURES)
+
+    @classmethod
+    def read(cls, folder: Path) -> Finished:
+        """From assets/models/turns.
+
+        Raises:
+            LiveTalkError: a file is missing or damaged.
+        """
+        path = folder / "weights.toml"
+        try:
+            saved = tomllib.loads(path.read_text("utf-8"))
+            return cls(Wording.read(folder / "wording.npz"), saved["tone_alone"], saved["tone_and_words"])
+        except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+            raise LiveTalkError(
+                Problem.MODEL_DAMAGED,
+                "The numbers that weigh tone and words are missing or damaged.",
+                "Install LiveTalk again. Until then, the tone of your voice alone tells when you have finished.",
+                detail=f"{path}: {error}",
+            ) from error
+
+    def __call__(self, tone: float | None, words: Words | None) -> float | None:
+        """The probability (0..1) that a turn is over; None when nothing is known.
+
+        Args:
+            tone: the same by the sound alone (`TurnEnding`).
+            words: what was understood.
+        """
+        if words is not None and is_heard(words):
+            return _weighed(self._weights, features(tone, words, self.wording))
+        return None if tone is None else _weighed(self._alone, tone_alone(tone))
 
 
-def features(tone: float | None, words: Words) -> tuple[float, float, float, float, float]:
-    """What the decision looks at: 1, the tone, how surely the words are closed, whether they end in a comma, and
-    whether their last word asks for another. Probabilities as the logarithm of their odds."""
-    last = _spoken(words.text)[-1:]
+def is_heard(words: Words) -> bool:
+    """Whether the words of a turn say anything about its end."""
+    return words.sure >= _HEARD and bool(_spoken(words.text))
+
+
+def tone_alone(tone: float) -> tuple[float, ...]:
+    """The values of `ALONE`."""
+    return 1.0, _logit(tone)
+
+
+def features(tone: float | None, words: Words, wording: Callable[[str], float]) -> tuple[float, ...]:
+    """The values of `FEATURES`: 1, the tone, how surely the words are closed, whether they end in a comma,
+    and whether they could be all. Probabilities as the logarithm of their odds."""
     return (
-        1.0,
-        _logit(0.5 if tone is None else tone),
+        *tone_alone(0.5 if tone is None else tone),
         _logit(words.closing or _UNCLOSED),
         float(words.text.rstrip().endswith(",")),
-        float(bool(last) and last[0] in _OPEN_WORDS),
+        _logit(wording(words.text)),
     )
 
 
@@ -76,6 +121,10 @@ def is_sign_of_listening(words: Words) -> bool:
 
 def _spoken(text: str) -> list[str]:
     return re.findall(r"[a-z][a-z'-]*", text.lower())
+
+
+def _weighed(weights: Sequence[float], values: Sequence[float]) -> float:
+    return 1 / (1 + math.exp(-sum(weight * value for weight, value in zip(weights, values, strict=True))))
 
 
 def _logit(probability: float) -> float:

@@ -12,8 +12,9 @@ import numpy as np
 from core.channel import Channel
 from core.errors import LiveTalkError
 from core.listening.claims import claims_the_floor
-from core.listening.finished import LEAST_SURE, finished, is_sign_of_listening
+from core.listening.finished import LEAST_SURE, Finished, is_sign_of_listening
 from core.media import CAPTURE_RATE, AudioChunk
+from core.settings import assets_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 STILLNESS = np.zeros(CAPTURE_RATE // 5, np.float32)
 """Both models are surer of an end that silence follows; nobody has to wait for silence that can be made."""
+
 SO_FAR_SURE = 0.45
 """Of a sign of listening that goes on: half a word is never sure, and taking it for one costs little."""
 
@@ -84,6 +86,7 @@ class Judge:
     ) -> None:
         self._load = load
         self._ending: Callable[[Samples], float] | None = None
+        self._weigh: Finished | None = None
         self._understand: Understand | None = understand
         self._report = report
         self._trouble = trouble
@@ -118,6 +121,10 @@ class Judge:
         """Load what can be loaded, and use it once so that the first pause finds it warm; what is missing is told."""
         still = _Question(0, AudioChunk(STILLNESS, 0), None)
         try:
+            self._weigh = Finished.read(assets_folder() / "models" / "turns")
+        except LiveTalkError as error:
+            self._trouble(error)
+        try:
             self._ending = self._load()
         except LiveTalkError as error:
             self._trouble(error)
@@ -151,7 +158,7 @@ class Judge:
         whole = np.concatenate([question.speech.samples, STILLNESS])
         words = self._words(question, AudioChunk(whole, question.speech.start))  # first: whoever answers wants them too
         tone = self._ending(whole) if self._ending and question.wanted() else None
-        return finished(tone, words)
+        return self._weigh(tone, words) if self._weigh else tone
 
     def _overheard(self, at: int, over: bool, question: _Question) -> Overheard:
         words = self._words(question, question.speech)

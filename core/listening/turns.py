@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from core.media import CAPTURE_RATE
 
+_USUAL_SILENCE_MS = 500
+
 
 class Floor(enum.Enum):
     """What changed with a piece of sound."""
@@ -48,24 +50,29 @@ class TurnRules:
     """Silence in which the end of the turn is judged."""
     quick_ms: int = 224
     """Silence that ends a turn when it sounds finished."""
-    silence_ms: int = 500
+    silence_ms: int = _USUAL_SILENCE_MS
     """Silence that ends a turn when nothing is known but the silence."""
-    patience_ms: int = 1200
+    patience_ms: int = 1600
     """Silence that ends a turn however unfinished it sounds."""
-    finished: float = 0.55
-    unfinished: float = 0.25
+    finished: float = 0.45
+    unfinished: float = 0.1
     """Probabilities of being finished from which on a turn ends after `quick_ms`, and up to which after
-    `patience_ms`; in between the silence shrinks evenly."""
+    `patience_ms`; in between the silence shrinks evenly. Chosen by `python -m core.evaluation.turns --fit`."""
+    likely: float = 0.25
+    """Probability from which on an answer is asked for while the silence goes on."""
     longest_ms: int = 60_000
     before_ms: int = 400
     """Kept before the first sound of speech, so that no first letter is lost."""
 
     @classmethod
-    def for_sensitivity(cls, sensitivity: float, silence_ms: int = 500) -> TurnRules:
+    def for_sensitivity(cls, sensitivity: float, silence_ms: int = _USUAL_SILENCE_MS) -> TurnRules:
         """`sensitivity` 0..1: 0.5 is the model's own threshold of 0.5; 1 hears whispers, 0 only clear speech.
-        `silence_ms` moves the patience with it, 1200 for 500, within 800 and 3000."""
+        `silence_ms` moves the patience with it: 800 for 300 and less, 1600 for 500, 3000 for 2000 and more."""
         on = 0.75 - 0.5 * min(1.0, max(0.0, sensitivity))
-        patience = min(3000, max(800, silence_ms * 12 // 5))
+        if silence_ms <= _USUAL_SILENCE_MS:
+            patience = max(800, 800 + 4 * (silence_ms - 300))
+        else:
+            patience = min(3000, cls.patience_ms + (silence_ms - _USUAL_SILENCE_MS) * 14 // 15)
         quick = min(cls.quick_ms, silence_ms)
         return cls(on=on, off=on - 0.15, silence_ms=silence_ms, patience_ms=patience, quick_ms=quick)
 

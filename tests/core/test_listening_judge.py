@@ -10,11 +10,11 @@ import pytest
 from core.channel import Closed, TimedOut
 from core.dialogue.recognizer import Heard, Recognizer
 from core.errors import LiveTalkError, Problem
-from core.listening.finished import Words, finished, is_sign_of_listening
+from core.listening.finished import Finished, Words, is_sign_of_listening
 from core.listening.judge import STILLNESS, Judge, Judged, Overheard, is_padded
 from core.media import CAPTURE_RATE, AudioChunk
 from core.parts import product_parts
-from core.settings import models_folder
+from core.settings import assets_folder, models_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 SPEECH = AudioChunk(np.full(CAPTURE_RATE, 0.1, np.float32), 0)
 NO_WORDS = Words("", 0.0, 0.0)
 MISSING = LiveTalkError(Problem.MODEL_MISSING, "The model is missing.", "Run `make models`.")
+
+
+@pytest.fixture(scope="module")
+def finished() -> Finished:
+    return Finished.read(assets_folder() / "models" / "turns")
 
 
 class Bench:
@@ -55,10 +60,15 @@ class Bench:
         return self.answers[-1]
 
 
-def test_without_words_the_tone_decides() -> None:
-    bench = Bench(tone=0.8)
-    bench.judge.pause(512, SPEECH)
-    assert bench.answer() == Judged(512, 0.8)
+def test_without_words_the_tone_decides_and_is_not_believed_blindly() -> None:
+    answers: list[float] = []
+    for tone in (0.03, 0.5, 0.97):
+        bench = Bench(tone=tone)
+        bench.judge.pause(512, SPEECH)
+        answers.append(bench.answer().finished)
+    assert answers == sorted(answers)
+    assert 0.1 < answers[0] < 0.3
+    assert 0.5 < answers[2] < 0.8
 
 
 def test_nobody_waits_for_silence_that_can_be_made() -> None:
@@ -98,10 +108,10 @@ def test_an_answer_nobody_waits_for_is_not_given() -> None:
 
 
 def test_a_missing_model_is_told_and_the_rest_goes_on() -> None:
-    bench = Bench(tone=MISSING, words=Words("What time is it?", 0.9, 0.95))
+    bench = Bench(tone=MISSING, words=Words("Can you tell me a story?", 0.9, 0.95))
     assert bench.trouble == [MISSING]
     bench.judge.pause(512, SPEECH)
-    assert bench.answer().finished > 0.5
+    assert bench.answer().finished > 0.3
 
 
 def test_with_nothing_to_judge_by_nobody_can_tell() -> None:
@@ -129,17 +139,18 @@ def test_everything_else_is_meant(text: str) -> None:
     assert not is_sign_of_listening(Words(text, 0.9, 0.9))
 
 
-def test_words_that_ask_for_another_word_are_not_finished() -> None:
+def test_words_that_ask_for_another_word_are_not_finished(finished: Finished) -> None:
     def over(text: str, closing: float) -> float:
-        return finished(0.5, Words(text, 0.9, closing)) or 0.0
+        return finished(0.9, Words(text, 0.9, closing)) or 0.0
 
-    assert over("What is the weather like?", 0.95) > 0.5
-    assert over("What is the", 0.0) < 0.2
+    assert over("Can you tell me a story?", 0.95) > 0.5
+    assert over("What is the", 0.0) < 0.1
     assert over("I would like to, um.", 0.5) < over("I would like to dance.", 0.5)
 
 
-def test_words_that_are_not_sure_do_not_count() -> None:
-    assert finished(0.7, Words("Garbled the", 0.3, 0.0)) == 0.7
+def test_words_that_are_not_sure_do_not_count(finished: Finished) -> None:
+    assert finished(0.7, Words("Garbled the", 0.3, 0.0)) == finished(0.7, None) == finished(0.7, Words("", 0.0, 0.0))
+    assert finished(0.7, Words("Can you tell me a story?", 0.9, 0.9)) != finished(0.7, None)
     assert finished(None, Words("", 0.0, 0.0)) is None
 
 

@@ -98,9 +98,13 @@ def test_nobody_who_judges_keeps_the_voice_down() -> None:
     assert level(rig, rig.time - 0.2, rig.time) == pytest.approx(0.5, rel=0.02)
 
 
-@pytest.mark.parametrize(("finished", "waits_ms"), [(0.9, TurnRules().quick_ms), (0.05, TurnRules().patience_ms)])
-def test_a_turn_ends_the_sooner_the_surer_it_is_over(finished: float, waits_ms: int) -> None:
-    rig = ConversationRig(ear=ScriptedEar(finished))
+OVER = ScriptedEar(0.98, "Can you tell me a story?", 0.95)
+GOES_ON = ScriptedEar(0.02, "Can you tell me a", 0.0)
+
+
+@pytest.mark.parametrize(("ear", "waits_ms"), [(OVER, TurnRules().quick_ms), (GOES_ON, TurnRules().patience_ms)])
+def test_a_turn_ends_the_sooner_the_surer_it_is_over(ear: ScriptedEar, waits_ms: int) -> None:
+    rig = ConversationRig(ear=ear)
     rig.crank(0.5)
     rig.speak(1.0)
     rig.crank(waits_ms / 1000 - 0.05)
@@ -110,7 +114,7 @@ def test_a_turn_ends_the_sooner_the_surer_it_is_over(finished: float, waits_ms: 
 
 
 def test_a_question_that_goes_on_before_the_answer_sounds_is_asked_again_as_a_whole() -> None:
-    rig = ConversationRig(ScriptedDialogue(hold=True), ear=ScriptedEar(0.9))
+    rig = ConversationRig(ScriptedDialogue(hold=True), ear=OVER)
     rig.crank(0.5)
     rig.speak(1.0)
     rig.crank(0.6)
@@ -134,7 +138,7 @@ def test_a_question_that_goes_on_before_the_answer_sounds_is_asked_again_as_a_wh
 
 
 def test_what_is_said_much_later_is_another_question() -> None:
-    rig = ConversationRig(ScriptedDialogue(hold=True), ear=ScriptedEar(0.9))
+    rig = ConversationRig(ScriptedDialogue(hold=True), ear=OVER)
     rig.crank(0.5)
     rig.speak(1.0)
     rig.crank(4.0)

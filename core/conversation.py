@@ -193,7 +193,9 @@ class Conversation:
                 self._unanswered.attempts = 0
                 self._retry(here)
             case GoOn():
-                if self._reply is None and (words := self._memory.wish_to_go_on()):
+                if self._reply is not None:
+                    self._reply.go_on = True
+                elif words := self._memory.wish_to_go_on():
                     self._begin(words)
             case Microphone(on):
                 self._microphone_on = on
@@ -306,8 +308,7 @@ class Conversation:
         elif isinstance(message, Ended):
             reply.ended = message
             if message.error is not None:
-                now = self._marks.now()
-                self._unanswered.keep(reply.turn, message.error, begun=bool(reply.pieces), now=now)
+                self._unanswered.keep(reply.turn, message.error, begun=bool(reply.pieces), now=self._marks.now())
         else:
             reply.take(message)
             self.sounding = Sounding(reply.turn, tuple(reply.pieces))
@@ -335,19 +336,15 @@ class Conversation:
         if not reply.sounding and self._output.shown(reply.turn):
             reply.sounding = True
             self._voice.words = ""
-            self._emit(
-                TurnMeasured(
-                    reply.turn.number, isinstance(reply.turn.speech, str), self._marks.stages(reply.turn.number)
-                )
-            )
+            number, typed = reply.turn.number, isinstance(reply.turn.speech, str)
+            self._emit(TurnMeasured(number, typed, self._marks.stages(number)))
         if reply.sounding:
             self._memory.meanwhile(reply, self._output.heard(reply.turn))
         if reply.ended is not None and not self._output.pending(reply.turn):
             self._finish(reply)
 
     def _finish(self, reply: Spoken) -> None:
-        self._reply = None
-        self._voice.words = ""
+        self._reply, self._voice.words = None, ""
         self._voice.reply_over()
         ended = reply.ended
         text, unsaid = reply.split(reply.samples)
@@ -364,6 +361,8 @@ class Conversation:
             self._emit(Failed.of(writes_only(spoken_for=bool(reply.samples))))
         if reply.pieces or ended is None or ended.error is None:
             self._emit(Replying(reply.turn.number, text, True, complete, unsaid, reply.stopped))
+        if reply.go_on:
+            self._obey(GoOn())
 
     # -- the status
 

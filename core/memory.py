@@ -38,6 +38,8 @@ class Spoken:
     """Words and the samples that say them, in the order in which they came."""
     ended: Ended | None = None
     sounding: bool = False
+    go_on: bool = False
+    """The person wants the rest of it, should it stop before its end."""
     kept: int = 0
     """Samples heard when the history was last told."""
 

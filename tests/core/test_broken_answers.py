@@ -75,6 +75,19 @@ def test_the_person_asks_for_the_rest_and_the_model_is_told_what_was_heard(error
     ]
 
 
+def test_the_rest_that_is_wanted_while_the_half_still_sounds_is_asked_for_when_it_has_sounded() -> None:
+    rig = asked()
+    rig.dialogue.replies[-1].speak(tone(1.0), "Once upon a time")
+    rig.dialogue.replies[-1].fail(CUT)
+    rig.crank(0.3)
+    rig.session.go_on()
+    rig.crank(0.2)
+    assert len(rig.dialogue.started) == 1
+    rig.crank(2.0)
+    assert [turn.speech for turn in rig.dialogue.started] == ["Tell me a tale", "Please go on."]
+    assert rig.dialogue.histories[-1][-1] == Message("assistant", "Once upon a time")
+
+
 def test_the_rest_is_asked_for_in_the_language_of_the_conversation() -> None:
     rig = asked("Erzähl mir bitte ein Märchen von der Prinzessin")
     reply = rig.dialogue.replies[-1]

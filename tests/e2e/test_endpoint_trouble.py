@@ -79,6 +79,16 @@ TROUBLES = (
         goes_on=("Tell me all", "Hello there."),
     ),
     Trouble(
+        "Tell me more",
+        _always(Head(), vllm_words("Half of it"), vllm_sound(wav(tone(0.8))), Reset()),
+        Problem.ANSWER_CUT,
+        "The answer broke off half-way.",
+        "What was said is in the conversation.",
+        ends=("Tell me more", "Half of it"),
+        pressed="Continue",
+        goes_on=("Tell me more", "Half of it", "Please go on.", "Hello there."),
+    ),
+    Trouble(
         "Anybody there?",
         _always(Head(), Hold()),
         Problem.ENDPOINT_SILENT,
@@ -132,7 +142,7 @@ class TestEndpoint:
         for trouble in TROUBLES:
             scripts[:] = [trouble.does, GOOD]
             self.meet(case, trouble)
-        assert [saved.entries for saved in list_conversations(conversations_folder())] == [7]
+        assert [saved.entries for saved in list_conversations(conversations_folder())] == [11]
         server_on_loopback.stop()
         self.meet(case, GONE)
         case.alive()

@@ -34,11 +34,13 @@ class Intrusion:
         self._soft = False
         self._doubt_until: int | None = None
         self._asked_at: int | None = None
+        self._claimed = False
 
     def begins(self) -> None:
         """They speak, and have not taken the floor yet."""
         self._turn_down(True)
         self._doubt_until = None
+        self._claimed = False
         self._ask(over=False)
 
     def withdrew(self) -> None:
@@ -67,10 +69,12 @@ class Intrusion:
             self.ends()
 
     def _understand(self, message: Overheard) -> Floor:
-        """The beginning of what they say; the next question is asked when this one is answered."""
+        """The beginning of what they say; the next question is asked when this one is answered. Half of "okay" may
+        sound like "no", so only two answers in a row are a claim."""
         if self._doubt_until is not None or not self._soft:
             return Floor.NOTHING
-        if message.claims:
+        claimed, self._claimed = self._claimed, message.claims
+        if claimed and message.claims:
             self.ends()
             return self._hearing.claim()
         self._hearing.spare(bool(message.sign))

@@ -18,10 +18,10 @@ _REST_DB = -10.0
 """So loud, against the echo, is what subtraction leaves when there is somebody."""
 _GOOD_DB = -14.0
 """So soft it mostly is where subtraction works: not with a loudspeaker that rattles, nor just after the start."""
-_MOVED = -0.3
+_MOVED = -0.35
 """Correlation of the echo that was expected with what subtraction leaves from which on the echo is another than
 expected: somebody moved. A voice has none."""
-_MOVED_FOR = 20
+_MOVED_FOR = 10
 _MEMORY = 0.8
 _SETTLES_DB = 0.05
 _SILENT_DB = -75.0

@@ -51,11 +51,11 @@ def measure(actor: Actor, people: People, seconds: float, seeds: int) -> Spread:
 
 def table(spreads: dict[str, list[Spread]]) -> str:
     """A line for each set of weights and length, as Markdown."""
-    lines = ["| weights | roll-out | yaw | pitch | roll | mean | head drifts |", "|---|---|---:|---:|---:|---:|---:|"]
+    lines = ["| weights | roll-out | seeds | yaw | pitch | roll | mean | head drifts |", "|---|---|" + "---:|" * 6]
     for name, own in spreads.items():
         for one in own:
             ratios = " | ".join(f"{ratio:.2f}" for ratio in (*one.ratios, float(np.mean(one.ratios))))
-            lines.append(f"| {name} | {one.seconds:.0f} s, {one.seeds} times | {ratios} | {one.drift:.2f}° |")
+            lines.append(f"| {name} | {one.seconds:.0f} s | {one.seeds} | {ratios} | {one.drift:.2f}° |")
     return "\n".join(lines)
 
 

@@ -35,7 +35,6 @@ from core.training.motion_watch import MotionWatch
 from core.training.play import Play, Player, PlayerRecipe, PlayRecipe
 from core.training.rig import Rig
 from core.training.teacher import TeacherRecipe, train_teacher
-from core.training.watch import BEST
 
 TEACHER = "teacher.safetensors"
 
@@ -74,7 +73,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m core.training", description="Distil the embedded avatar.")
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--out", type=Path, help="where checkpoints, curves and weights go (runs/NAME)")
-    parser.add_argument("--install", type=Path, help="where the best checkpoint goes (assets/models/portrait)")
+    parser.add_argument("--install", type=Path, help="where the student's weights go (assets/models/portrait)")
     given = parser.parse_args(arguments)
     out = given.out or Path("runs") / given.recipe.stem
     out.mkdir(parents=True, exist_ok=True)
@@ -88,8 +87,8 @@ def main(arguments: list[str]) -> None:
     distil(recipe, (beside / recipe.teacher).resolve(), begin, out)
     if given.install:
         for file in ("model.safetensors", "spec.json"):
-            shutil.copy(out / BEST / file, given.install / file)
-        print(f"the best checkpoint's weights in {given.install}")
+            shutil.copy(out / file, given.install / file)
+        print(f"weights in {given.install}")
 
 
 def teach(recipe: MotionRecipe, begin: Path, out: Path) -> None:

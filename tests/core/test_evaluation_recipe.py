@@ -50,7 +50,7 @@ def test_a_row_that_was_measured_is_not_measured_again(tmp_path: Path, monkeypat
 
 def test_lengths_are_told_with_their_mean() -> None:
     lines = table_of_lengths({"w": [Spread(10.0, 12, (0.6, 0.9, 0.9), 0.25)]}).splitlines()
-    assert lines[-1] == "| w | 10 s, 12 times | 0.60 | 0.90 | 0.90 | 0.80 | 0.25° |"
+    assert lines[-1] == "| w | 10 s | 12 | 0.60 | 0.90 | 0.90 | 0.80 | 0.25° |"
 
 
 def test_the_spread_is_that_of_the_student_and_not_of_the_gains(monkeypatch: pytest.MonkeyPatch) -> None:

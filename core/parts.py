@@ -17,7 +17,7 @@ from core.errors import LiveTalkError, PerformerError, Problem
 from core.listening.finished import LEAST_SURE, Words
 from core.listening.judge import is_padded
 from core.media import MediaFormat
-from core.session import Parts
+from core.session_parts import Parts
 from core.settings import assets_folder, models_folder
 
 if TYPE_CHECKING:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +15,6 @@ from core.clock import SampleClock
 from core.commands import Appear, GoOn, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
 from core.conversation import Conversation
 from core.dialogue.history import History
-from core.errors import LiveTalkError
 from core.events import AvatarChanged, ConversationOpened, Failed
 from core.hearing import Hearing
 from core.listening.judge import Judge
@@ -25,7 +22,6 @@ from core.listening.turns import TurnRules, TurnTaker
 from core.marks import Marks, Step
 from core.memory import Memory
 from core.performer.renderer import Renderer
-from core.performer.still import StillPerformer
 from core.performer.track import SpeechTrack
 from core.playback.player import Player
 from core.playback.recorder import Recorder
@@ -33,60 +29,18 @@ from core.scribe import Scribe
 from core.settings import Settings, conversations_folder, live_only, recording_folder
 from core.stage import Stage
 from core.unanswered import Unanswered, kept_question
+from core.understudy import load_lesser, load_listener, load_performer
 from core.views import Caption, Levels, Pulse, Statistics, TranscriptEntry, caption, transcript
 from core.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
-    from core.audio.device import SoundDevice
     from core.dialogue.protocol import Dialogue
     from core.events import Emit
-    from core.hearing import Listener
-    from core.listening.judge import Understand
-    from core.media import FrameBlock, MediaFormat, Pixels, Samples, TimedFrame, Turn
-    from core.performer.protocol import Identity, Performer, PerformerSpec, Said
-    from core.scribe import Transcribe
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a session is built from; the product's are in `core.parts`, tests bring their own.
-
-    Each is called once, on the thread that will own the part: `performer` on the renderer's, `vad` and the others on
-    the thread that starts the session.
-    """
-
-    performer: Callable[[Settings], Performer]
-    picture: Callable[[str], Pixels]
-    """A portrait's pixels, from its key (a shipped name or a path)."""
-    portrait_name: Callable[[str], str]
-    dialogue: Callable[[Settings, str], Dialogue]
-    """Who answers with these settings, behind the portrait with this key."""
-    built_in: Callable[[Settings, str], Dialogue]
-    """The companion, whatever the settings say."""
-    introduce: Callable[[Dialogue, Settings, str], None]
-    """Whoever answers speaks as the portrait with this key from the next turn on."""
-    media: Callable[[Settings], MediaFormat]
-    """The grid of sound and picture that the chosen performer keeps."""
-    device: Callable[[Settings], SoundDevice]
-    vad: Callable[[], Listener]
-    transcribe: Transcribe
-    """The person's words while they speak; called on the thread "scribe"."""
-    lesser: Callable[[Settings, PerformerSpec | None], Performer] | None = None
-    """What acts in place of the chosen performer when it cannot be loaded (None), or that of the spec cannot go on;
-    called on the renderer's thread."""
-    ending: Callable[[], Callable[[Samples], float]] | None = None
-    """The probability that a turn is over by its sound, loaded on the thread "judge"; without it only silence tells."""
-    understand: Understand | None = None
-    """The words of a turn, and how sure they are; called on the thread "judge"."""
-    drafts: Callable[[Settings], bool] = lambda _: False
-    """Whether the dialogue is asked already while the person pauses."""
-    now: Callable[[], float] = time.perf_counter
-    today: Callable[[], datetime] = datetime.now
+    from core.media import FrameBlock, TimedFrame, Turn
+    from core.performer.protocol import Said
+    from core.session_parts import Parts
 
 
 class Session:
@@ -117,28 +71,28 @@ class Session:
         self._emit = emit
         self._parts = parts
         self._greet = greet
-        self._portrait = settings.avatar.portrait
-        self._name = parts.portrait_name(self._portrait)
         self._appeared = False
         self._pulse = Pulse()
         self._last_shown: TimedFrame | None = None
         self.media = parts.media(settings)
         self.marks = Marks(parts.now)
         self.clock = SampleClock()
-        self.history = history or self._new_history(private)
         self.player = Player(self.media, self.clock)
         self.track = SpeechTrack(self.media.sample_rate, lambda: self.player.stock)
         self.player.moved = self.track.wake
         self.renderer = Renderer(
-            self._load_performer,
-            self._first_identity,
+            lambda: load_performer(parts, self._settings, self.media, emit),
+            lambda performer: self._casting.first(performer),
             self.track,
             self._deliver,
             emit,
             parts.now,
-            make_lesser=self._load_lesser,
+            make_lesser=lambda spec: load_lesser(parts, self._settings, self.media, spec),
         )
-        self._casting = Casting(self._recast, emit)
+        self._casting = Casting(
+            settings.avatar.portrait, parts.picture, parts.portrait_name, self.renderer, self._introduce, emit
+        )
+        self.history = history or self._new_history(private)
         with ExitStack() as stack:
             device = parts.device(settings)
             stack.callback(device.close)
@@ -158,7 +112,7 @@ class Session:
             self._camera = Camera(self.player, self._recorder, self.sound.loudness, emit)
             self._scribe = Scribe(parts.transcribe, lambda glimpsed: self.conversation.tell(glimpsed))
             self.judge = self._make_judge()
-            self._dialogues = [parts.dialogue(settings, self._portrait)]
+            self._dialogues = [parts.dialogue(settings, self._casting.portrait)]
             stack.callback(self._dialogues[0].close)
             self.conversation = self._converse(settings, self._dialogues[0], question)
             self._stack = stack.pop_all()
@@ -237,7 +191,7 @@ class Session:
 
     @property
     def avatar_name(self) -> str:
-        return self._name
+        return self._casting.name
 
     # -- what the person does
 
@@ -313,7 +267,8 @@ class Session:
     def start_recording(self, path: Path | None = None) -> None:
         """Record from here on, or from the first picture on; ends in `RecordingSaved` or `Failed`, after which another
         may be started."""
-        wanted = self._camera.want(path or recording_folder(self._settings.recording) / _recording_name(self._name))
+        name = _recording_name(self._casting.name)
+        wanted = self._camera.want(path or recording_folder(self._settings.recording) / name)
         if wanted and self._appeared:
             self._camera.roll()
 
@@ -329,14 +284,6 @@ class Session:
 
     # -- how it is put together
 
-    def _listener(self) -> Listener:
-        """The voice detector; without its model the avatar is deaf, says so, and reads what is typed."""
-        try:
-            return self._parts.vad()
-        except LiveTalkError as error:
-            self._emit(Failed.of(error))
-            return _Deaf()
-
     def _stop_rendering(self) -> None:
         self.player.close()
         self.renderer.stop()
@@ -344,7 +291,7 @@ class Session:
     def _converse(self, settings: Settings, dialogue: Dialogue, question: Turn | None) -> Conversation:
         return Conversation(
             hearing=Hearing(
-                self._listener(),
+                load_listener(self._parts, self._emit),
                 TurnTaker(_rules(settings), settings.listening.hold_to_talk, judged=self.judge is not None),
             ),
             scribe=self._scribe,
@@ -352,7 +299,7 @@ class Session:
             memory=Memory(self.history, self.media.sample_rate, self._parts.today, self._emit),
             unanswered=Unanswered(question or kept_question(self.history), self._emit),
             dialogue=dialogue,
-            built_in=_Once(self._companion),
+            built_in=cache(self._companion),
             output=Stage(self.track, self.renderer, self.player, self.sound, self.clock, self.marks),
             emit=self._emit,
             marks=self.marks,
@@ -375,48 +322,19 @@ class Session:
 
     def _recorder(self, path: Path) -> Recorder:
         spec = self.renderer.performer.result(0).spec
-        return Recorder(path, self.media, spec.width, spec.height, self._name, self._emit)
+        return Recorder(path, self.media, spec.width, spec.height, self._casting.name, self._emit)
 
     def _companion(self) -> Dialogue:
         """The built-in companion, beside an endpoint that does not answer."""
-        companion = self._parts.built_in(self._settings, self._portrait)
+        companion = self._parts.built_in(self._settings, self._casting.portrait)
         self._stack.callback(companion.close)
         self._dialogues.append(companion)
         return companion
 
-    def _load_performer(self) -> Performer:
-        """The chosen performer; when it cannot be loaded the person is told, and another takes its place."""
-        try:
-            performer = self._parts.performer(self._settings)
-        except LiveTalkError as error:
-            self._emit(Failed.of(error))
-            return self._load_lesser(None)
-        spec = performer.spec
-        assert (spec.fps, spec.sample_rate) == (self.media.fps, self.media.sample_rate), f"{spec.name}: {self.media}"
-        return performer
-
-    def _load_lesser(self, spec: PerformerSpec | None) -> Performer:
-        """In place of the performer of `spec`, or of one that was not even loaded; the portrait stays still where
-        nothing else can act."""
-        if self._parts.lesser is None:
-            return StillPerformer(self.media)
-        try:
-            return self._parts.lesser(self._settings, spec)
-        except LiveTalkError as error:
-            log.warning("no other performer: %s %s", error, error.detail)
-            return StillPerformer(self.media)
-
-    def _first_identity(self, performer: Performer) -> Identity:
-        """The chosen portrait; when it cannot serve (any more), the person is told and the default one appears."""
-        try:
-            return performer.prepare(self._parts.picture(self._portrait))
-        except LiveTalkError as error:
-            default = Settings().avatar.portrait
-            if self._portrait == default:
-                raise
-            self._emit(Failed.of(error))
-            self._portrait, self._name = default, self._parts.portrait_name(default)
-            return performer.prepare(self._parts.picture(default))
+    def _introduce(self, portrait: str) -> None:
+        """Whoever answers speaks as the portrait with this key (thread "portrait")."""
+        for dialogue in tuple(self._dialogues):
+            self._parts.introduce(dialogue, self._settings, portrait)
 
     def _deliver(self, block: FrameBlock, fade: int) -> bool:
         taken = self.player.put(block, fade)
@@ -424,29 +342,15 @@ class Session:
             self.marks.mark(block.turn.number, Step.FIRST_FRAME)
         if not self._appeared:
             self._appeared = True
-            self._emit(AvatarChanged(self._portrait, self._name))
+            self._emit(AvatarChanged(self._casting.portrait, self._casting.name))
             self.conversation.tell(Appear(self._greet and not self.history.entries))
             self._camera.roll()
         return taken
 
-    def _recast(self, key: str) -> Callable[[], None]:
-        """Look at a portrait (thread "portrait"); what is returned puts it on the stage."""
-        identity = self.renderer.performer.result().prepare(self._parts.picture(key))
-        name = self._parts.portrait_name(key)
-
-        def enter() -> None:
-            self.renderer.change(identity)
-            self._portrait, self._name = key, name
-            for dialogue in tuple(self._dialogues):
-                self._parts.introduce(dialogue, self._settings, key)
-            self._emit(AvatarChanged(key, name))
-
-        return enter
-
     def _new_history(self, private: bool) -> History:
         started = self._parts.today().isoformat(timespec="seconds")
         kept = self._settings.privacy.save_conversations and not private
-        return History(self._name, started, conversations_folder() if kept else None)
+        return History(self._casting.name, started, conversations_folder() if kept else None)
 
     def _open(self, history: History) -> None:
         self.history = history
@@ -454,30 +358,7 @@ class Session:
         self._emit(ConversationOpened(history.private))
 
     def _note(self, speaker: str, text: str, turn: Turn, seconds: float | None) -> None:
-        self._camera.line(self._name if speaker == "avatar" else "You", text, turn, seconds)
-
-
-class _Deaf:
-    """Hears nothing: there is no voice detector."""
-
-    def __call__(self, chunk: object) -> float:
-        return 0.0
-
-    def reset(self) -> None:
-        pass
-
-
-class _Once:
-    """Makes a thing when it is first asked for."""
-
-    def __init__(self, make: Callable[[], Dialogue]) -> None:
-        self._make = make
-        self._made: Dialogue | None = None
-
-    def __call__(self) -> Dialogue:
-        if self._made is None:
-            self._made = self._make()
-        return self._made
+        self._camera.line(self._casting.name if speaker == "avatar" else "You", text, turn, seconds)
 
 
 def _rules(settings: Settings) -> TurnRules:

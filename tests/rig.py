@@ -14,7 +14,8 @@ from core.commands import Appear
 from core.listening.finished import Words
 from core.media import CAPTURE_RATE, AudioChunk, MediaFormat
 from core.scribe import no_words
-from core.session import Parts, Session
+from core.session import Session
+from core.session_parts import Parts
 from core.settings import Settings, changed
 from tests.fakes import PER_FRAME, RATE, Events, PaintingPerformer, ScriptedDialogue
 

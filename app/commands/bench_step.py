@@ -17,7 +17,8 @@ from core.events import Interrupted
 from core.media import MEDIA_RATE, MediaFormat
 from core.playback.player import SEAM_FRAMES
 from core.scribe import no_words
-from core.session import Parts, Session
+from core.session import Session
+from core.session_parts import Parts
 from core.settings import Settings, changed
 
 if TYPE_CHECKING:

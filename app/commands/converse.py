@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from core.audio.device import SoundDevice
     from core.dialogue.connect import KeyOf
     from core.events import RecordingSaved, SessionEvent
-    from core.session import Parts
+    from core.session_parts import Parts
     from core.settings import Settings
 
 _HEADINGS = (

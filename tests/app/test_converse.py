@@ -21,7 +21,7 @@ from core.dialogue.protocol import Verdict
 from core.errors import Problem, RecordingError, ServerError
 from core.media import MediaFormat
 from core.scribe import no_words
-from core.session import Parts
+from core.session_parts import Parts
 from core.settings import Settings
 from tests.fakes import PaintingPerformer, ScriptedDialogue, tone
 from tests.rig import LoudnessVad

@@ -20,7 +20,8 @@ from core.performer.livetalk.model import random_model
 from core.performer.livetalk.performer import LiveTalkPerformer
 from core.performer.livetalk.spec import FAST, FASTEST, LOW, QUALITY
 from core.scribe import no_words
-from core.session import Parts, Session
+from core.session import Session
+from core.session_parts import Parts
 from core.settings import Settings, changed
 from tests.fakes import Events, ScriptedDialogue, tone
 from tests.livetalk_weights import MINI, write_weights

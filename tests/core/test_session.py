@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import threading
 import time
@@ -18,13 +17,16 @@ from core.errors import PerformerError, Problem
 from core.events import AvatarChanged, ConversationOpened, Crashed, Failed, RecordingSaved, Replying, StatusChanged
 from core.media import MediaFormat
 from core.scribe import no_words
-from core.session import Parts, Session
+from core.session import Session
+from core.session_parts import Parts
 from core.settings import Settings, changed
 from tests.core.test_recorder import decoded_pictures, decoded_sound
 from tests.fakes import PER_FRAME, RATE, Events, PaintingPerformer, ScriptedDialogue, level_of, tone, until
 from tests.rig import LoudnessVad
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core.media import Pixels
 
 SOFTWARE = changed(Settings(), "audio", echo="off")
@@ -33,16 +35,22 @@ SOFTWARE = changed(Settings(), "audio", echo="off")
 class Talk:
     """A session of fakes on its real threads."""
 
-    def __init__(self, performer: PaintingPerformer | None = None, **options: object) -> None:
+    def __init__(
+        self,
+        performer: PaintingPerformer | None = None,
+        load: Callable[[], PaintingPerformer] | None = None,
+        picture: Callable[[str], Pixels] | None = None,
+        settings: Settings = SOFTWARE,
+    ) -> None:
         self.events = Events()
         self.dialogue = ScriptedDialogue()
         self.performer = performer or PaintingPerformer()
         self.session = Session(
-            SOFTWARE,
+            settings,
             self.events,
             Parts(
-                performer=lambda _: self.performer,
-                picture=self.picture,
+                performer=lambda _: load() if load else self.performer,
+                picture=picture or self.picture,
                 portrait_name=lambda key: Path(key).stem.title(),
                 dialogue=lambda *_: self.dialogue,
                 built_in=lambda *_: self.dialogue,
@@ -53,7 +61,6 @@ class Talk:
                 transcribe=no_words,
             ),
             greet=False,
-            **options,
         )
 
     def picture(self, key: str) -> Pixels:
@@ -195,8 +202,7 @@ def test_a_conversation_that_is_about_to_be_deleted_is_left_and_never_written_ag
 
 
 def test_a_portrait_that_has_gone_gives_way_to_the_default_one() -> None:
-    talk = Talk()
-    talk.session._portrait = "broken.png"
+    talk = Talk(settings=changed(SOFTWARE, "avatar", portrait="broken.png"))
     with talk.session as session:
         talk.events.wait_for(AvatarChanged, lambda event: event.key == "amara")
         assert talk.events.of(Failed)[0].problem is Problem.PICTURE_UNREADABLE
@@ -204,12 +210,10 @@ def test_a_portrait_that_has_gone_gives_way_to_the_default_one() -> None:
 
 
 def test_without_its_models_the_portrait_stays_still_and_the_talk_goes_on() -> None:
-    talk = Talk()
-
-    def missing(_: object) -> PaintingPerformer:
+    def missing() -> PaintingPerformer:
         raise PerformerError(Problem.MODEL_MISSING, "The face models are missing.", "Run `make models`.")
 
-    talk.session._parts = dataclasses.replace(talk.session._parts, performer=missing)
+    talk = Talk(load=missing)
     with talk.session as session:
         assert talk.events.wait_for(Failed).problem is Problem.MODEL_MISSING
         talk.events.wait_for(AvatarChanged)
@@ -220,7 +224,6 @@ def test_without_its_models_the_portrait_stays_still_and_the_talk_goes_on() -> N
 
 
 def test_of_two_wishes_for_a_portrait_the_newest_wins() -> None:
-    talk = Talk()
     looking, looked = threading.Event(), threading.Event()
 
     def slow_first(key: str) -> Pixels:
@@ -229,9 +232,9 @@ def test_of_two_wishes_for_a_portrait_the_newest_wins() -> None:
             looked.wait(5)
         return np.zeros((64, 64, 3), np.uint8)
 
+    talk = Talk(picture=slow_first)
     with talk.session as session:
         talk.events.wait_for(AvatarChanged)
-        talk.session._parts = dataclasses.replace(talk.session._parts, picture=slow_first)
         session.change_avatar("slow")
         looking.wait(5)
         session.change_avatar("fast")

@@ -43,12 +43,12 @@ from app.messages import Action
 from app.pictures import Pictures
 from app.preload import import_the_rest
 from app.pyside_imports import spare_sources
+from app.raster_view import RasterView
 from app.reporter import Reporter
 from app.settings_keeper import SettingsKeeper
 from app.sheets import Sheets
 from app.single_instance import SingleInstance
 from app.theme import ASSETS, Theme
-from app.video_view import RasterView
 from app.window_state import WindowState
 from app.without_window import tell_without_window
 from core.errors import LiveTalkError, Problem, SettingsError

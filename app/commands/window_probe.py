@@ -10,9 +10,10 @@ import psutil
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
+from app.gl_view import GlView, opengl_renderer
 from app.main import main
 from app.main_window import MainWindow
-from app.video_view import GlView, RasterView, opengl_renderer
+from app.raster_view import RasterView
 from core.audio.portaudio import list_devices
 
 if TYPE_CHECKING:

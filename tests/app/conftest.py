@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from app.main_window import MainWindow
+from app.raster_view import RasterView
 from app.reporter import Reporter
 from app.theme import Theme
-from app.video_view import RasterView
 from app.window_state import WindowState
 from core.events import Status, StatusChanged
 from core.settings import Settings, changed

@@ -18,11 +18,11 @@ from app.crash import CrashLog, Hooks, ReportDialog, report_of
 from app.first_run import FirstRun
 from app.host import Host
 from app.main import Program, collect_later, main
+from app.raster_view import RasterView
 from app.settings_dialog import SettingsDialog
 from app.settings_keeper import SettingsKeeper, carried_over
 from app.settings_pages.conversation import ConversationPage
 from app.single_instance import SingleInstance
-from app.video_view import RasterView
 from app.without_window import tell_without_window
 from core.errors import DeviceError, LiveTalkError, Problem, SettingsError
 from core.events import Status, StatusChanged

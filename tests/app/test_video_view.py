@@ -8,8 +8,11 @@ import pytest
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QApplication, QWidget
 
+from app.gl_view import GlView
 from app.picture import differ, edges_of
-from app.video_view import GlView, Pictures, RasterView, make_view
+from app.raster_view import RasterView
+from app.video_view import make_view
+from app.view_pictures import Pictures
 from core.media import TimedFrame
 from core.settings import changed
 from tests.app.conftest import Scene, pattern

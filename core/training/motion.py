@@ -11,10 +11,11 @@ at once instead of a clip. Ears, styles and codec are those of the weights that 
 from __future__ import annotations
 
 import argparse
+import copy
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import torch
@@ -35,6 +36,10 @@ from core.training.motion_watch import MotionWatch
 from core.training.play import Play, Player, PlayerRecipe, PlayRecipe
 from core.training.rig import Rig
 from core.training.teacher import TeacherRecipe, train_teacher
+
+if TYPE_CHECKING:
+    from core.performer.diffusion.transformer import Transformer
+    from core.performer.portrait.motion import MotionSpec
 
 TEACHER = "teacher.safetensors"
 
@@ -125,37 +130,45 @@ def distil(
         FileNotFoundError: the stage before has not run.
         ValueError: the recipe does not say how to learn.
     """
-    if recipe.learning is None or recipe.play is None:
-        raise ValueError("a student needs [learning] and [play]")
+    if recipe.play is None:
+        raise ValueError("a student needs [play]")
     out.mkdir(parents=True, exist_ok=True)
     model, spec = load_weights(teacher_folder / "begin")
-    corpus = Corpus.load(teacher_folder / STREAMS)
-    learned, kept = corpus.parted(recipe.conditions.held_out)
-    teacher = MotionModel(spec.sizes).transformer
-    teacher.load_state_dict(load_file(teacher_folder / TEACHER))
+    learned, kept = Corpus.load(teacher_folder / STREAMS).parted(recipe.conditions.held_out)
     torch.manual_seed(recipe.seed)
-    student = load_weights(begin)[0].transformer if begin else MotionModel(spec.sizes).transformer
-    if begin is None:
-        student.load_state_dict(teacher.state_dict())
-    crew = Crew()
-    players = {"student": Player(student.requires_grad_(True), recipe.learning, crew)}
-    networks = {"student": student, "teacher": teacher.requires_grad_(False)}
+    networks = _networks(teacher_folder, begin, spec)
+    players = _players(recipe, networks)
     scenes = Scenes(model, spec, learned, recipe.conditions, recipe.batch, recipe.seed)
     paths = None
     if begin is None:
-        paths = Paths(
-            save_trajectories(teacher, scenes, spec, recipe.trajectories, trajectories or out / "trajectories")
-        )
-    else:
-        if recipe.critic_learning is None:
-            raise ValueError("distillation needs [critic_learning]")
-        networks["critic"] = MotionModel(spec.sizes).transformer.requires_grad_(True)
-        networks["critic"].load_state_dict(teacher.state_dict())
-        players["critic"] = Player(networks["critic"], recipe.critic_learning, crew)
+        folder = trajectories or out / "trajectories"
+        paths = Paths(save_trajectories(networks["teacher"], scenes, spec, recipe.trajectories, folder))
     turns = MotionTurns(networks, scenes, paths, spec, recipe.distil, recipe.seed)
     figures = Scenes(model, spec, kept, ConditionRecipe(), recipe.conditions.judged, recipe.seed)
     spec = replace(spec, gains=recipe.gains) if recipe.gains else spec
     watch = MotionWatch(turns, players["student"], model, spec, figures, out)
-    Play(players, turns, recipe.play, out, crew, watch).run()
+    Play(players, turns, recipe.play, out, Crew(), watch).run()
     model.transformer.load_state_dict(players["student"].whole_average())
     save_weights(model, spec, out)
+
+
+def _networks(teacher_folder: Path, begin: Path | None, spec: MotionSpec) -> dict[str, Transformer]:
+    """By name: the teacher, the student, and for distillation the critic. What does not come from a file begins as the
+    teacher's copy."""
+    teacher = MotionModel(spec.sizes).transformer
+    teacher.load_state_dict(load_file(teacher_folder / TEACHER))
+    if begin is None:
+        return {"student": copy.deepcopy(teacher), "teacher": teacher.requires_grad_(False)}
+    student, critic = load_weights(begin)[0].transformer, copy.deepcopy(teacher)
+    return {"student": student.requires_grad_(True), "critic": critic, "teacher": teacher.requires_grad_(False)}
+
+
+def _players(recipe: MotionRecipe, networks: dict[str, Transformer]) -> dict[str, Player]:
+    """Those that learn."""
+    players: dict[str, Player] = {}
+    for name, learning in (("student", recipe.learning), ("critic", recipe.critic_learning)):
+        if name in networks:
+            if learning is None:
+                raise ValueError(f"the recipe does not say how the {name} learns")
+            players[name] = Player(networks[name], learning, Crew())
+    return players

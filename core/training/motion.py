@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 
 from core.performer.portrait.motion import MotionModel
 from core.performer.portrait.shown import Gains  # noqa: TC001 - msgspec reads it
-from core.performer.portrait.weights import load_weights, save_weights
+from core.performer.portrait.weights import SPEC, load_weights, save_weights
 from core.training.corpus import STREAMS, corpus_at
 from core.training.crew import Crew
 from core.training.data import DataRecipe  # noqa: TC001 - msgspec reads it
@@ -85,11 +85,14 @@ def main(arguments: list[str]) -> None:
     shutil.copy(given.recipe, out / "recipe.toml")
     recipe, beside = MotionRecipe.load(given.recipe), given.recipe.parent
     torch.set_num_threads(1)  # at these sizes a second thread mostly waits for the first
-    if recipe.stage == "teacher":
-        teach(recipe, (beside / recipe.begin).resolve(), out)
-        return
-    begin = (beside / recipe.begin).resolve() if recipe.stage == "dmd" else None
-    distil(recipe, (beside / recipe.teacher).resolve(), begin, out)
+    try:
+        if recipe.stage == "teacher":
+            teach(recipe, (beside / recipe.begin).resolve(), out)
+            return
+        begin = (beside / recipe.begin).resolve() if recipe.stage == "dmd" else None
+        distil(recipe, (beside / recipe.teacher).resolve(), begin, out)
+    except FileNotFoundError as missing:
+        parser.error(str(missing))
     if given.install:
         for file in ("model.safetensors", "spec.json"):
             shutil.copy(out / file, given.install / file)
@@ -100,10 +103,12 @@ def teach(recipe: MotionRecipe, begin: Path, out: Path) -> None:
     """The teacher stage: in `out` the streams, a copy of the weights it began with, and the teacher.
 
     Raises:
+        FileNotFoundError: there are no weights to begin with.
         ValueError: the recipe does not say from what or how to learn.
     """
     if recipe.data is None or recipe.loop is None:
         raise ValueError("a teacher needs [data] and [loop]")
+    _there(begin / SPEC, "the weights that the recipe begins with; run portrait.toml first")
     kept = out / "begin"
     if not kept.exists():
         partial = kept.with_suffix(".partial")
@@ -132,6 +137,9 @@ def distil(
     """
     if recipe.play is None:
         raise ValueError("a student needs [play]")
+    _there(teacher_folder / TEACHER, "the teacher; run portrait-teacher.toml first")
+    if begin is not None:
+        _there(begin / SPEC, "the student to distil; run portrait-ode.toml first")
     out.mkdir(parents=True, exist_ok=True)
     model, spec = load_weights(teacher_folder / "begin")
     learned, kept = Corpus.load(teacher_folder / STREAMS).parted(recipe.conditions.held_out)
@@ -172,3 +180,8 @@ def _players(recipe: MotionRecipe, networks: dict[str, Transformer]) -> dict[str
                 raise ValueError(f"the recipe does not say how the {name} learns")
             players[name] = Player(networks[name], learning, Crew())
     return players
+
+
+def _there(file: Path, what: str) -> None:
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is not there: {what}")

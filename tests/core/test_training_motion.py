@@ -146,3 +146,17 @@ def test_the_recipes_that_are_shipped_are_recipes() -> None:
 def test_sizes_without_a_speech_encoder_are_those_of_before() -> None:
     assert MotionSizes().speech_width == 0
     assert MotionSpec(SMALL).hearing.past == MotionSpec(SMALL).hearing.before
+
+
+def test_a_stage_whose_forerunner_has_not_run_says_which(
+    taught: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "r.toml"
+    for stage, wanted in (("ode", "portrait-teacher.toml"), ("teacher", "portrait.toml")):
+        text = (Path(motion.__file__).parent / "recipes" / f"portrait-{stage}.toml").read_text()
+        recipe.write_text(text.replace("../../../runs", str(tmp_path / "nowhere")))
+        with pytest.raises(SystemExit):
+            motion.main([str(recipe), "--out", str(tmp_path / "out")])
+        assert wanted in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError, match=r"portrait-ode\.toml"):
+        distil(dmd(), taught, tmp_path / "nowhere", tmp_path / "out")

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.media import MEDIA_RATE, SpeechBlock
+from core.media import MEDIA_RATE
+from core.performer.portrait.audio import blocks_of
 from core.performer.portrait.codec import CURVES, FACE_CURVES
 from core.performer.portrait.motion import MotionStream, open_speech
-from core.performer.portrait.performer import SPEECH_FOLDER
 from core.performer.portrait.shown import face_motion
 from core.performer.portrait.weights import load_weights
-from core.settings import models_folder
 from core.training.rig import lip_gap
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class Actor:
     def __init__(self, weights: Path) -> None:
         torch.set_num_threads(1)  # as in the product: a second thread mostly waits for the first
         self.model, self.spec = load_weights(weights)
-        self.speech = open_speech(self.spec, models_folder() / SPEECH_FOLDER)
+        self.speech = open_speech(self.spec)
 
     def act(
         self,
@@ -112,20 +111,17 @@ class Actor:
             done: is told the seconds that each block added.
         """
         hearing, basis = self.spec.hearing, self.model.codec.basis
-        size = hearing.block_frames * hearing.frame
-        blocks = -(-len(samples) // size)
-        padded = np.concatenate((samples, np.zeros(blocks * size - len(samples) + hearing.ahead, np.float32)))
         quiet = torch.zeros(len(CURVES)) if rest is None else torch.from_numpy(rest).float()
         stream = MotionStream(self.model, self.spec, self.speech, quiet, style, seed, amount)
         seen: list[Floats] = []
         gaps: list[Floats] = []
-        for start in range(0, blocks * size, size):
-            end = start + size
-            block = SpeechBlock(None, padded[start:end], padded[end : end + hearing.ahead])
+        left = len(samples)
+        for block in blocks_of(samples, hearing):
             curves = stream.curves(stream.imagine(block))
             seen.append(curves.numpy().astype(np.float64))
             gaps.append(lip_gap(face_motion(curves, quiet, basis).displacement.astype(np.float64)))
-            done(min(size, len(samples) - start) / MEDIA_RATE)
+            done(min(len(block.samples), left) / MEDIA_RATE)
+            left -= len(block.samples)
         frames = len(samples) // hearing.frame
         return Acted(np.concatenate(seen)[:frames], np.concatenate(gaps)[:frames], hearing.fps)
 

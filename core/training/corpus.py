@@ -11,8 +11,6 @@ import torch
 from tqdm import tqdm
 
 from core.performer.portrait.motion import open_speech
-from core.performer.portrait.performer import SPEECH_FOLDER
-from core.settings import models_folder
 from core.training.data import StreamMaker
 from core.training.dataset import Corpus
 
@@ -40,10 +38,10 @@ def corpus_at(path: Path, recipe: DataRecipe, rig: Rig, spec: MotionSpec) -> Cor
     return Corpus.load(path)
 
 
-def made(recipe: DataRecipe, rig: Rig, spec: MotionSpec, workers: int | None = None) -> Corpus:
+def made(recipe: DataRecipe, rig: Rig, spec: MotionSpec) -> Corpus:
     """Every stream by its number, so that it does not matter who makes it. espeak-ng is one a process."""
     start = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers or os.cpu_count(), start, _begin, (recipe, rig, spec)) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), start, _begin, (recipe, rig, spec)) as pool:
         streams = list(tqdm(pool.map(_stream, range(recipe.streams)), total=recipe.streams, desc="streams"))
         music = pool.submit(_music).result()
     return Corpus.of(streams, music)
@@ -51,7 +49,7 @@ def made(recipe: DataRecipe, rig: Rig, spec: MotionSpec, workers: int | None = N
 
 def maker_of(recipe: DataRecipe, rig: Rig, spec: MotionSpec) -> StreamMaker:
     """Raises: PerformerError: what the weights listen through is missing."""
-    return StreamMaker(recipe, rig, spec.hearing, open_speech(spec, models_folder() / SPEECH_FOLDER))
+    return StreamMaker(recipe, rig, spec.hearing, open_speech(spec))
 
 
 def _begin(recipe: DataRecipe, rig: Rig, spec: MotionSpec) -> None:

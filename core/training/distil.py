@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from core.performer.diffusion.transformer import Transformer
     from core.performer.diffusion.window import Window
 
+JUDGED_AT = (250.0, 500.0, 750.0)
+"""Timesteps at which teacher and critic are asked about held-out clips."""
+
 
 @dataclass(frozen=True)
 class DistilRecipe:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.performer.diffusion.attention import block_causal_mask
 from core.performer.portrait.codec import CURVES, LATENT
-from core.training.distil import Chance, Distillation
+from core.training.distil import JUDGED_AT, Chance, Distillation
 from core.training.ode import ode_loss
 from core.training.rollout import roll_out
 from core.training.scene import flow_at_once
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from core.training.play import Losses
     from core.training.scene import Scene
 
-JUDGED_AT = (250.0, 500.0, 750.0)
-"""Timesteps at which teacher and critic are asked about held-out clips."""
 _ANGLES = [CURVES.index(name) for name in ("yaw", "pitch", "roll_angle")]
 
 

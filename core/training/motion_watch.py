@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import LiveTalkError
-from core.media import MediaFormat, SpeechBlock
+from core.media import MediaFormat
+from core.performer.portrait.audio import blocks_of
 from core.performer.portrait.identity import SIDE, make_identity, read_picture
 from core.performer.portrait.landmarks import FaceFinder
 from core.performer.portrait.motion import MotionStream, open_speech
-from core.performer.portrait.performer import SPEECH_FOLDER, motion_of, resting_curves
+from core.performer.portrait.performer import motion_of, resting_curves
 from core.performer.portrait.warp import PortraitPainter
 from core.performer.portrait.weights import save_weights
 from core.playback.mp4 import Mp4Writer
@@ -48,7 +49,7 @@ class MotionWatch:
         self._turns, self._student, self._model, self._spec, self._folder = turns, student, model, spec, folder
         self._clips = clips.draw(0)
         self._identity = _identity()
-        self._speech = open_speech(spec, models_folder() / SPEECH_FOLDER)
+        self._speech = open_speech(spec)
         kept = folder / "figures.json"
         self._told: list[Entry] = json.loads(kept.read_text()) if kept.exists() else []
 
@@ -77,23 +78,19 @@ def film(
 ) -> None:
     """A few words by flite, acted as the product does, always with the same noise."""
     sound = flite(_SAID, "slt").samples
-    hearing = spec.hearing
-    size = hearing.block_frames * hearing.frame
-    blocks = -(-len(sound) // size)
-    sound = np.pad(sound, (0, blocks * size + hearing.ahead - len(sound)))
+    blocks = blocks_of(sound, spec.hearing)
     stream = MotionStream(model, spec, speech, resting_curves(identity), "", seed=1)
     painter = PortraitPainter(identity)
     media = MediaFormat(spec.sample_rate, spec.fps)
     writer = Mp4Writer(path, media, SIDE, SIDE)
     shown = 0
     try:
-        for start in range(0, blocks * size, size):
-            end = start + size
-            latents = stream.imagine(SpeechBlock(None, sound[start:end], sound[end : end + hearing.ahead]))
+        for block in blocks:
+            latents = stream.imagine(block)
             for pixels in painter.paint(motion_of(stream.curves(latents), identity, model.codec.basis)):
                 writer.picture(pixels, shown * media.samples_per_frame)
                 shown += 1
-        writer.sound(sound[: blocks * size])
+        writer.sound(np.concatenate([block.samples for block in blocks]))
     finally:
         writer.close()
 

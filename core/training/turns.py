@@ -12,7 +12,7 @@ from torch import Tensor
 from core.performer.diffusion.attention import block_causal_mask
 from core.performer.diffusion.schedule import RELEASED
 from core.performer.diffusion.window import Window
-from core.training.distil import Chance, Distillation, noise_of
+from core.training.distil import JUDGED_AT, Chance, Distillation, noise_of
 from core.training.noise import NoiseTable
 from core.training.ode import ode_loss
 from core.training.rollout import roll_out
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from core.training.play import Losses
 
     Loss = Callable[[Batch, Chosen, int], Tensor]
-
-JUDGED_AT = (250.0, 500.0, 750.0)
-"""Timesteps at which teacher and critic are asked about held-out clips."""
 
 
 class Turns:

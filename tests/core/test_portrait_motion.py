@@ -32,9 +32,9 @@ from core.performer.portrait.motion import (
     open_speech,
     style_rows,
 )
-from core.performer.portrait.performer import SPEECH_FOLDER, amount_of, performer_spec
+from core.performer.portrait.performer import amount_of, performer_spec
 from core.performer.portrait.shown import Gains, Showing, face_motion
-from core.performer.portrait.speech_encoder import FILE, PER_FRAME, WIDTH, SpeechEncoder
+from core.performer.portrait.speech_encoder import FILE, PER_FRAME, SPEECH_FOLDER, WIDTH, SpeechEncoder
 from core.performer.portrait.weights import SPEC, WEIGHTS, load_weights, save_weights
 from core.settings import models_folder
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.media import SpeechBlock
 from core.performer.portrait.speech_encoder import PER_FRAME
 
 if TYPE_CHECKING:
@@ -116,6 +117,15 @@ def mel_bank(sample_rate: int, span: int, bands: int) -> Tensor:
     nearest = np.abs(bins[:, None] - corners[None, 1:-1]).argmin(0)
     triangles[nearest[deaf], np.nonzero(deaf)[0]] = 1.0
     return torch.from_numpy((triangles / triangles.sum(0)).astype(np.float32))
+
+
+def blocks_of(samples: Samples, hearing: Hearing) -> list[SpeechBlock]:
+    """A whole recording as the product would get it: blocks with their look-ahead, silence after its end."""
+    size = hearing.block_frames * hearing.frame
+    blocks = -(-len(samples) // size)
+    padded = np.concatenate((samples, np.zeros(blocks * size - len(samples) + hearing.ahead, np.float32)))
+    ends = range(size, (blocks + 1) * size, size)
+    return [SpeechBlock(None, padded[end - size : end], padded[end : end + hearing.ahead]) for end in ends]
 
 
 @dataclass(frozen=True, eq=False)

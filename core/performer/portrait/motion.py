@@ -17,7 +17,8 @@ from core.performer.diffusion.window import Window
 from core.performer.portrait.audio import AudioEncoder, AudioState, Hearing, LogMel
 from core.performer.portrait.codec import CURVES, FRAMES, LATENT, DecoderState, MotionCodec
 from core.performer.portrait.shown import Gains, Showing
-from core.performer.portrait.speech_encoder import SECONDS_BEFORE, SpeechEncoder
+from core.performer.portrait.speech_encoder import SECONDS_BEFORE, SPEECH_FOLDER, SpeechEncoder
+from core.settings import models_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,10 +185,15 @@ class MotionStream:
         return self._showing.curves(curves)
 
 
-def open_speech(spec: MotionSpec, folder: Path) -> SpeechEncoder | None:
+def open_speech(spec: MotionSpec, folder: Path | None = None) -> SpeechEncoder | None:
     """What these weights listen through, or nothing when they need nothing.
+
+    Args:
+        folder: where it lies; without it, where `make models` puts it.
 
     Raises:
         PerformerError: it is missing or damaged.
     """
-    return SpeechEncoder(folder, spec.hearing) if spec.sizes.speech_width else None
+    if not spec.sizes.speech_width:
+        return None
+    return SpeechEncoder(folder or models_folder() / SPEECH_FOLDER, spec.hearing)

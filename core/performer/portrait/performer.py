@@ -21,7 +21,7 @@ from core.performer.portrait.told import ToldFaces
 from core.performer.portrait.warp import PortraitPainter
 from core.performer.portrait.weights import load_weights
 from core.performer.protocol import UNSAID, LatentBlock, PerformerSpec, Said
-from core.settings import data_folder, models_folder
+from core.settings import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from core.performer.portrait.speech_encoder import SpeechEncoder
     from core.performer.protocol import Frames, Identity
 
-SPEECH_FOLDER = "moonshine"
 _MOST_AMOUNT = 1.0
 _PIECE_FRAMES = 4
 """Frames that are painted before any of them is seen."""
@@ -71,7 +70,7 @@ class PortraitPerformer:
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
         self._model, self._motion = load_weights(weights)
-        self._speech = open_speech(self._motion, speech_model or models_folder() / SPEECH_FOLDER)
+        self._speech = open_speech(self._motion, speech_model)
         self._finder = FaceFinder(face_models)
         self._identities = IdentityCache(data_folder() / "identities")
         self._told = ToldFaces(data_folder() / "avatars")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from core.performer.portrait.audio import Hearing
 
+SPEECH_FOLDER = "moonshine"
+"""Beneath the folder of models."""
 FILE = "encoder_model.ort"
 WIDTH = 288
 PER_FRAME = 2

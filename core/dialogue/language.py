@@ -129,7 +129,8 @@ class LanguageModel:
 
 def _parameters(xllamacpp: Any, path: Path) -> Any:  # the package has no types
     """One thread, no log. The server inside listens on the loopback interface whether it is wanted
-    or not: it gets a key that nobody knows."""
+    or not: it gets a key that nobody knows. It neither loads the file twice to see what fits into memory nor warms
+    up, which `learn` does: while it is made nothing in Python goes on."""
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
     parameters.n_ctx = _CONTEXT * len(Manner)
@@ -139,6 +140,8 @@ def _parameters(xllamacpp: Any, path: Path) -> Any:  # the package has no types
     parameters.cpuparams_batch.n_threads = 1
     parameters.n_threads_http = 1
     parameters.cache_ram_mib = 0
+    parameters.fit_params = False
+    parameters.warmup = False
     parameters.verbosity = 0
     parameters.api_keys = [secrets.token_hex(16)]
     parameters.endpoint_slots = False

@@ -85,6 +85,7 @@ class Session:
             lambda performer: self._casting.first(performer),
             self.track,
             self._deliver,
+            self.player.make_way,
             emit,
             parts.now,
             make_lesser=lambda spec: load_lesser(parts, self._settings, self.media, spec),

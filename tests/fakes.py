@@ -77,6 +77,9 @@ class PaintingPerformance:
         frames[:] = np.array(levels, np.uint8)[:, None, None, None]
         return HostFrames(frames)
 
+    def rejoin(self, unshown: int) -> bool:
+        return False
+
     def rewind(self) -> None:
         self._index -= 1
         self.rewound += 1

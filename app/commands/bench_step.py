@@ -15,7 +15,6 @@ from app.commands.talk import LOOK_S, Talk
 from core.audio.software import SoftwareSound
 from core.events import Interrupted
 from core.media import MEDIA_RATE, MediaFormat
-from core.playback.player import SEAM_FRAMES
 from core.scribe import no_words
 from core.session import Session
 from core.session_parts import Parts
@@ -184,21 +183,17 @@ def levels_parts(sound: SoftwareSound, seconds: float) -> Parts:
 
 
 def watch(session: Session, talk: Talk, seconds: float, tell: Callable[[float], None] = lambda _: None) -> list[Seen]:
-    """Say something and note when each picture of the answer, `seconds` long, is first shown; `tell` how far it is.
-    The first ones are blended with the idle picture and show no level of their own."""
+    """Say something and note when each picture of the answer, `seconds` long, is first shown; `tell` how far it is."""
     session.say("levels")
     seen: list[Seen] = []
-    last, fading = None, SEAM_FRAMES
+    last = None
     started = time.perf_counter()
     while (now := time.perf_counter()) < started + seconds + 1.0:
         talk.look(LOOK_S / 4)
         frame = session.frame_due()
         if frame is not None and frame is not last:
             last = frame
-            if frame.turn is None or not fading:
-                seen.append(Seen(level_seen(frame.pixels), time.perf_counter()))
-            else:
-                fading -= 1
+            seen.append(Seen(level_seen(frame.pixels), time.perf_counter()))
         tell((now - started) / (seconds + 1.0))
     return seen
 

@@ -76,6 +76,10 @@ class _Painting:
         greys = np.array(levels, np.uint8) * _STEP + _QUIET
         return _Ready(np.broadcast_to(greys[:, None, None, None], (_BLOCK, SIZE, SIZE, 3)).copy())
 
+    def rejoin(self, unshown: int) -> bool:
+        """A picture shows its sound and nothing of the one before."""
+        return True
+
     def rewind(self) -> None:
         self._index -= 1
 

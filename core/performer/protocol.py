@@ -153,6 +153,12 @@ class Performance(Protocol):
         """The decoding half; runs beside the next `imagine`."""
         ...
 
+    def rejoin(self, unshown: int) -> bool:
+        """Of the frames that were taken from its pieces, the newest `unshown` will never be shown: have those that are
+        taken next go on from the one before. Counted anew each time, also what was told before. False where it cannot,
+        and the picture has to cross over."""
+        ...
+
     def rewind(self) -> None:
         """Forget the one block that was imagined and not yet drawn."""
         ...

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 _MARGIN_S = 0.07
 _SMOOTHING = 0.2
 _NEW_FACE_FRAMES = 8
+_SEAM_FRAMES = 3
+"""Of cross-fade where the picture jumps: idle frames dropped for a reply, or a reply cut."""
 _MOST_FAILURES = 3
 
 
@@ -37,6 +39,7 @@ class _Act:
     """A block from take to delivery. `delivered` media samples of it have been given away with their frames."""
 
     speech: SpeechBlock
+    performance: Performance
     frames: Frames | None = None
     fade: int = 0
     delivered: int = 0
@@ -73,6 +76,8 @@ class Renderer:
         make_performer: loads the model; runs on the renderer thread, which owns every tensor.
         first_identity: prepares the portrait that the person has chosen.
         deliver: takes a finished block and the frames of cross-fade it asks for; waits for room.
+        make_way: drops the idle frames that a block of this turn need not wait for; how many of the frames delivered
+            last will never be shown, for this reason or another.
         now: seconds, for the pace.
         make_lesser: loads one that needs less than the performer of that spec, which cannot go on; without it such
             trouble ends the picture.
@@ -84,6 +89,7 @@ class Renderer:
         first_identity: Callable[[Performer], Identity],
         track: SpeechTrack,
         deliver: Callable[[FrameBlock, int], bool],
+        make_way: Callable[[Turn | None], int],
         emit: Emit,
         now: Callable[[], float],
         seed: int = 0,
@@ -94,6 +100,7 @@ class Renderer:
         self._first_identity = first_identity
         self._track = track
         self._deliver = deliver
+        self._make_way = make_way
         self._emit = emit
         self._now = now
         self._seed = seed
@@ -163,7 +170,7 @@ class Renderer:
         Raises:
             Closed: the track or the player was closed.
         """
-        act = _Act(self._take(performance.next_frames * self._samples_per_frame()))
+        act = _Act(self._take(performance.next_frames * self._samples_per_frame()), performance)
         self._acting.append(act)
         act.started = self._now()
         latents = performance.imagine(act.speech)
@@ -206,18 +213,27 @@ class Renderer:
             act.draw_s = self._now() - act.started - act.imagine_s
         while True:
             started = self._now()
+            joined = self._join(act) if act.at_once else 0
             pixels = next(pieces, None)
             act.draw_s += self._now() - started
             if pixels is None:
                 if known:
                     self._note_pace(act)
                 break
-            self._give(act, pixels)
+            self._give(act, pixels, joined)
             if self._unwanted(act.speech):
                 break
         self._acting.remove(act)
 
-    def _give(self, act: _Act, pixels: Pixels) -> None:
+    def _join(self, act: _Act) -> int:
+        """Before a piece is painted: have it go on from the frame that is shown last. Over how many that are not."""
+        unshown = self._make_way(act.speech.turn)
+        return unshown if act.performance.rejoin(unshown) else 0
+
+    def _give(self, act: _Act, pixels: Pixels, joined: int = 0) -> None:
+        """Give a piece away; the picture crosses over where more was dropped than what it was painted to go on from."""
+        if self._make_way(act.speech.turn) != joined:
+            act.fade = max(act.fade, _SEAM_FRAMES)
         start = act.delivered
         act.delivered += len(pixels) * self._samples_per_frame()
         self._last_picture = pixels[-1]

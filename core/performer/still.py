@@ -73,6 +73,10 @@ class _StillPerformance:
     def draw(self, latents: LatentBlock) -> _Copies:
         return _Copies(self._picture)
 
+    def rejoin(self, unshown: int) -> bool:
+        """All pictures are one."""
+        return True
+
     def rewind(self) -> None:
         self._index -= 1
 

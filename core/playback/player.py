@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from core.clock import SampleClock
     from core.media import MediaFormat, Pixels, Samples, Turn
 
-SEAM_FRAMES = 3
-"""Frames of cross-fade where the picture jumps: idle frames dropped for a reply, or a reply cut."""
 _LATE_SHARE = 0.75
 _KEPT_SPANS = 400
 _KEPT_COMING_S = 4
@@ -48,10 +46,19 @@ class PictureCounts:
 
 @dataclass
 class _Head:
-    """The block being played and how far."""
+    """A block that waits or is being played, and how far. `before` frames were put before it."""
 
     block: FrameBlock
+    before: int
     played: int = 0
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """The frame that was put as number `number`, from 1, and when it is due."""
+
+    number: int
+    frame: TimedFrame
 
 
 @dataclass(frozen=True)
@@ -75,13 +82,13 @@ class Player:
         self._clock = clock
         self._capacity = round(capacity_s * media.sample_rate)
         self._queue: deque[_Head] = deque()
-        self._coming: deque[TimedFrame] = deque()
+        self._coming: deque[_Begun] = deque()
         self._spans: deque[_Span] = deque(maxlen=_KEPT_SPANS)
         self._position = 0
-        self._last_frame: Pixels | None = None
-        self._shown: TimedFrame | None = None
+        self._put = 0
+        self._begun: _Begun | None = None
+        self._shown: _Begun | None = None
         self._counts = PictureCounts()
-        self._seam = 0
         self._closed = False
         self._changed = threading.Condition()
         self._tap: Callable[[Played], None] | None = None
@@ -90,28 +97,31 @@ class Player:
 
     # -- the renderer's side
 
+    def make_way(self, turn: Turn | None) -> int:
+        """Before a block of `turn`: drop the idle frames that wait, which a reply need not wait for. How many of the
+        frames put last will never be shown: these, and what was refused, cut or flushed."""
+        with self._changed:
+            if turn is not None and not turn.cancelled:
+                self._keep(lambda head: head.block.turn is not None)
+            return self._put - self._last_number()
+
     def put(self, block: FrameBlock, fade: int = 0) -> bool:
         """Queue a block; waits for room. False when its turn was cancelled, looked at after the wait.
 
-        The first block of a reply drops the idle frames that wait before it. `fade` asks for that many frames of
-        cross-fade from the picture before.
+        `fade` asks for that many frames of cross-fade from the picture before.
 
         Raises:
             Closed: the player was closed.
         """
         with self._changed:
-            if block.turn is not None:
-                self._drop_idle()
             self._changed.wait_for(lambda: self._closed or _stale(block) or self._has_room(block))
             if self._closed:
                 raise Closed
+            before = self._put
+            self._put += len(block.frames)
             if _stale(block):
                 return False
-            if block.turn is not None:
-                self._drop_idle()
-            fade = max(fade, self._seam)
-            self._seam = 0
-            self._queue.append(_Head(self._faded(block, fade) if fade else block))
+            self._queue.append(_Head(self._faded(block, fade) if fade else block, before))
             return True
 
     @property
@@ -121,13 +131,10 @@ class Player:
             return self._stock()
 
     def cut(self, turn: Turn) -> None:
-        """Forget what is queued of `turn`."""
+        """Forget what is queued of `turn`, and the idle frames that go on from it."""
         with self._changed:
-            before = len(self._queue)
-            self._queue = deque(head for head in self._queue if head.block.turn is not turn)
-            if len(self._queue) != before:
-                self._seam = SEAM_FRAMES
-            self._changed.notify_all()
+            gone = (turn, None) if any(head.block.turn is turn for head in self._queue) else (turn,)
+            self._keep(lambda head: head.block.turn not in gone)
         self.moved()
 
     # -- the sound thread's side
@@ -149,9 +156,12 @@ class Player:
 
     def skip(self, samples: int) -> None:
         """The last `samples` handed out were flushed and never heard. Called before the next `fill`, so that what a
-        turn had heard and what the recording holds leave exactly them out."""
+        turn had heard, what is shown and what the recording holds leave exactly them out."""
         with self._changed:
             end = self._position - samples
+            while self._coming and self._coming[-1].frame.at >= end:
+                self._coming.pop()
+                self._begun = self._coming[-1] if self._coming else self._shown
             self._spans = deque(
                 (_Span(span.turn, span.start, min(span.end, end)) for span in self._spans if span.start < end),
                 maxlen=_KEPT_SPANS,
@@ -172,15 +182,15 @@ class Player:
         with self._changed:
             due = 0
             newest = None
-            while self._coming and self._coming[0].at <= now:
+            while self._coming and self._coming[0].frame.at <= now:
                 newest = self._coming.popleft()
                 due += 1
             if newest is not None:
-                late = now - newest.at > _LATE_SHARE * self._media.samples_per_frame
+                late = now - newest.frame.at > _LATE_SHARE * self._media.samples_per_frame
                 counts = self._counts
                 self._counts = PictureCounts(counts.shown + 1, counts.late + late, counts.dropped + due - 1)
                 self._shown = newest
-            return self._shown
+            return self._shown.frame if self._shown else None
 
     @property
     def counts(self) -> PictureCounts:
@@ -217,15 +227,19 @@ class Player:
     def _has_room(self, block: FrameBlock) -> bool:
         return not self._queue or self._stock() + len(block.audio) <= self._capacity
 
-    def _drop_idle(self) -> None:
-        kept = deque(head for head in self._queue if head.block.turn is not None)
-        if len(kept) != len(self._queue):
-            self._queue = kept
-            self._seam = SEAM_FRAMES
-            self._changed.notify_all()
+    def _keep(self, wanted: Callable[[_Head], bool]) -> None:
+        self._queue = deque(head for head in self._queue if wanted(head))
+        self._changed.notify_all()
+
+    def _last_number(self) -> int:
+        """Of the last frame that is shown, or will be, of those that were put."""
+        if self._queue:
+            return self._queue[-1].before + len(self._queue[-1].block.frames)
+        return self._begun.number if self._begun else 0
 
     def _faded(self, block: FrameBlock, fade: int) -> FrameBlock:
-        last = self._queue[-1].block.frames[-1] if self._queue else self._last_frame
+        begun = self._begun.frame.pixels if self._begun else None
+        last = self._queue[-1].block.frames[-1] if self._queue else begun
         if last is None or last.shape != block.frames.shape[1:]:
             return block
         count = min(fade, len(block.frames))
@@ -246,8 +260,8 @@ class Player:
         for index in range(first, -(-(head.played + count) // per_frame)):
             offset = index * per_frame - head.played
             picture = block.frames[index]
-            self._coming.append(TimedFrame(picture, self._position + offset, block.turn))
-            self._last_frame = picture
+            self._begun = _Begun(head.before + index + 1, TimedFrame(picture, self._position + offset, block.turn))
+            self._coming.append(self._begun)
             begun.append((offset, picture))
         self._forget_unseen()
         if block.turn is not None:

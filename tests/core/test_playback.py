@@ -40,6 +40,7 @@ class Rig:
             lambda performer: performer.prepare(np.zeros((8, 8, 3), np.uint8)),
             self.track,
             self.player.put,
+            self.player.make_way,
             self.events,
             lambda: 0.0,
         )

@@ -67,6 +67,7 @@ class Stage:
             lambda performer: performer.prepare(np.zeros((8, 8, 3), np.uint8)),
             self.track,
             self.player.put,
+            self.player.make_way,
             self.events,
             lambda: 0.0,
             make_lesser=make_lesser,
@@ -215,7 +216,8 @@ def test_silence_is_begun_as_early_as_a_block_really_takes_however_long_blocks_l
     performer = device.performer()
     player = Player(MediaFormat(), SampleClock(), capacity_s=100.0)
     track = SpeechTrack(RATE, lambda: player.stock)
-    renderer = Renderer(lambda: performer, lambda _: None, track, player.put, Events(), lambda: device.time)
+    made, seen = (lambda: performer), (lambda _: None)
+    renderer = Renderer(made, seen, track, player.put, player.make_way, Events(), lambda: device.time)
     renderer.performer.set_result(performer)
     performance = performer.open(performer.prepare(np.zeros((8, 8, 3), np.uint8)), 0)
     turn = Turn(1, "hi")

@@ -122,6 +122,10 @@ class LiveTalkPerformance:
         self._drawn += 1
         return self._pipeline.draw(latents.latents)
 
+    def rejoin(self, unshown: int) -> bool:
+        """What was imagined stays imagined: the cache holds the frames that nobody saw."""
+        return False
+
     def rewind(self) -> None:
         """Forget the block that was imagined and not drawn; nothing happens when there is none."""
         if self._imagined > self._drawn:

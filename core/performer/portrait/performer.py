@@ -12,6 +12,7 @@ import torch
 from core.media import MEDIA_RATE
 from core.performer.portrait.cache import IdentityCache
 from core.performer.portrait.codec import CURVES, FRAMES, LATENT
+from core.performer.portrait.easing import Easing
 from core.performer.portrait.five_points import FivePoints
 from core.performer.portrait.identity import SIDE, PortraitIdentity, make_identity
 from core.performer.portrait.landmarks import FaceFinder
@@ -24,7 +25,7 @@ from core.performer.protocol import UNSAID, LatentBlock, PerformerSpec, Said
 from core.settings import data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from torch import Tensor
@@ -115,7 +116,10 @@ class PortraitPerformance:
         seed: int,
     ) -> None:
         self._identity = identity
-        self._stream = MotionStream(model, spec, speech, resting_curves(identity), style, seed, amount)
+        rest = resting_curves(identity)
+        self._stream = MotionStream(model, spec, speech, rest, style, seed, amount)
+        self._easing = Easing()
+        self._before = rest.expand(2, -1)
         self._basis = model.codec.basis
         self._painter = PortraitPainter(identity)
         self._block_frames = spec.block_frames
@@ -135,10 +139,20 @@ class PortraitPerformance:
         """Frames of the block; blocks are drawn once, in the order they were imagined."""
         assert latents.index == self._drawn, f"block {latents.index} drawn when {self._drawn} was due"
         self._drawn += 1
-        return _Painted(self._painter, self.motion(latents.latents))
+        own = torch.cat((self._before, self._stream.curves(latents.latents)))
+        self._before = own[-2:]
+        return _Painted(self._paint, own)
+
+    def rejoin(self, unshown: int) -> bool:
+        """Ease over from the motion of the frame that was shown last, into the piece that is painted next."""
+        return self._easing.rejoin(unshown)
+
+    def _paint(self, before: Tensor, own: Tensor) -> Pixels:
+        """Frames for the model's curves [n, CURVES] after two others."""
+        return self._painter.paint(motion_of(self._easing.shown(before, own), self._identity, self._basis))
 
     def motion(self, latents: Tensor) -> FaceMotion:
-        """What the painter is told for a block's latents."""
+        """What the painter is told for a block's latents, where every frame is shown."""
         return motion_of(self._stream.curves(latents), self._identity, self._basis)
 
     def rewind(self) -> None:
@@ -207,15 +221,16 @@ def motion_of(curves: Tensor, identity: PortraitIdentity, basis: Tensor) -> Face
 
 @dataclass(frozen=True, eq=False)
 class _Painted:
-    """Frames that are painted when they are asked for."""
+    """Frames that are painted when they are asked for, from the model's own curves."""
 
-    painter: PortraitPainter
-    motion: FaceMotion
+    paint: Callable[[Tensor, Tensor], Pixels]
+    own: Tensor
+    """[2 + n, CURVES]: two of the frames before the block, and its own."""
     ready: bool = True
 
     def pieces(self) -> Iterator[Pixels]:
-        for start in range(0, len(self.motion), _PIECE_FRAMES):
-            yield self.painter.paint(self.motion.part(start, start + _PIECE_FRAMES))
+        for start in range(2, len(self.own), _PIECE_FRAMES):
+            yield self.paint(self.own[start - 2 : start], self.own[start : start + _PIECE_FRAMES])
 
     def wait(self) -> Pixels:
         return np.concatenate(list(self.pieces()))

@@ -6,21 +6,24 @@ import csv
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
 import soxr
 
-from core.evaluation.turn_sentences import ESPEAK, FLITE, HESITATIONS, RECORDED, SENTENCES, SHORT, Part
-from core.media import CAPTURE_RATE
+from core.evaluation.turn_sentences import BRIEF, ESPEAK, FLITE, HESITATIONS, PICO, RECORDED, SENTENCES, SHORT, Part
+from core.media import CAPTURE_RATE, MEDIA_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from core.evaluation.words import WordFinder
     from core.media import Samples
+    from core.training.speech import Espeak
 
     Words = Callable[[Samples], str]
 
@@ -33,6 +36,7 @@ _APART_S = 0.8
 _NEAR_S = 0.04
 """How far beside the border that was found between two words the true one may lie."""
 _SPEECH_DB = -32.0
+_FEW = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +52,12 @@ class Said:
 
     @property
     def synthetic(self) -> bool:
-        return self.source.startswith(("flite", "espeak"))
+        return self.source.startswith(("flite", "espeak", "pico"))
+
+    @property
+    def few_words(self) -> bool:
+        """A synthetic turn of six words at most; what people say in a recording is not written down."""
+        return self.synthetic and not self.hesitates and len(self.name.split()) <= _FEW
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,23 +87,39 @@ def make_trials(turns: list[Said], seed: int = 1) -> list[Trial]:
 
 
 def synthetic(part: Part, finder: WordFinder) -> Iterator[Said]:
-    """flite's and espeak-ng's voices."""
-    for voice in FLITE[part]:
+    """What `voices` say of the sentences; hesitations too, where they are flite's or pico's."""
+    for name, speak in voices(part).items():
         for text in SENTENCES[part]:
-            sound = spoken_by_flite(text, voice)
-            cuts = _by_its_phones(text, voice, sound) or places(sound, finder.borders(sound, text))
-            yield Said(text, f"flite {voice}", part, sound, cuts)
-        for before, after in HESITATIONS[part]:
-            first, second = spoken_by_flite(before, voice), spoken_by_flite(after, voice)
-            yield Said(before, f"flite {voice}", part, np.concatenate([first, second]), (len(first),), hesitates=True)
-    from core.training.speech import Espeak  # a library with global state: made when it is needed
+            sound = speak(text)
+            by_phones = _by_its_phones(text, name.split()[1], sound) if name.startswith("flite") else ()
+            yield Said(text, name, part, sound, by_phones or places(sound, finder.borders(sound, text)))
+        for before, after in () if name.startswith("espeak") else HESITATIONS[part]:
+            first, second = speak(before), speak(after)
+            yield Said(before, name, part, np.concatenate([first, second]), (len(first),), hesitates=True)
 
-    espeak = Espeak()
+
+def brief(part: Part, finder: WordFinder) -> Iterator[Said]:
+    """Short turns that are complete, by all of `voices`."""
+    for name, speak in voices(part).items():
+        for text in BRIEF[part]:
+            sound = speak(text)
+            yield Said(text, name, part, sound, places(sound, finder.borders(sound, text)))
+
+
+def voices(part: Part) -> dict[str, Callable[[str], Samples]]:
+    """What turns a text into sound at `CAPTURE_RATE`, without the silence around it.
+
+    Raises:
+        ModuleNotFoundError: espeakng_loader or ttspico is not installed.
+    """
+    speak: dict[str, Callable[[str], Samples]] = {}
+    for voice in FLITE[part]:
+        speak[f"flite {voice}"] = partial(spoken_by_flite, voice=voice)
     for voice in ESPEAK[part]:
-        for text in SENTENCES[part]:
-            said = espeak.say(text, voice)
-            sound = _edges(soxr.resample(said.samples, 24_000, CAPTURE_RATE).astype(np.float32))
-            yield Said(text, f"espeak {voice}", part, sound, places(sound, finder.borders(sound, text)))
+        speak[f"espeak {voice}"] = partial(spoken_by_espeak, voice=voice)
+    for voice in PICO[part]:
+        speak[f"pico {voice}"] = partial(spoken_by_pico, voice=voice)
+    return speak
 
 
 def short(part: Part) -> Iterator[Said]:
@@ -104,15 +129,15 @@ def short(part: Part) -> Iterator[Said]:
             yield Said(text, f"flite {voice}", part, spoken_by_flite(text, voice), ())
 
 
-def recorded(folder: Path, words: Words, finder: WordFinder) -> Iterator[Said]:
-    """The sentences of `RECORDED` that are in `folder`, to be reported on."""
-    for line in RECORDED.strip().splitlines():
+def recorded(part: Part, folder: Path, words: Words, finder: WordFinder) -> Iterator[Said]:
+    """The sentences of `RECORDED` that are in `folder`."""
+    for line in RECORDED[part].strip().splitlines():
         name, *spans = line.split()
         if (folder / name).is_file():
             whole = _read(folder / name)
             for start, end in (span.split("-") for span in spans):
                 around = _stretch(whole, start, end)
-                yield _of_people(around, f"{Path(name).stem} {start}", Path(name).stem, Part.REPORTED, words, finder)
+                yield _of_people(around, f"{Path(name).stem} {start}", Path(name).stem, part, words, finder)
 
 
 def listed(folder: Path, words: Words, finder: WordFinder) -> Iterator[Said]:
@@ -134,6 +159,25 @@ def commands(folder: Path, most: int, words: Words, finder: WordFinder) -> Itera
 def spoken_by_flite(text: str, voice: str) -> Samples:
     """A sentence at `CAPTURE_RATE`, without the silence around it."""
     return _edges(_flite(text, voice))
+
+
+def spoken_by_espeak(text: str, voice: str) -> Samples:
+    """The same by espeak-ng, which sounds a little different each time.
+
+    Raises:
+        ModuleNotFoundError: espeakng_loader is not installed.
+    """
+    return _edges(soxr.resample(_espeak().say(text, voice).samples, MEDIA_RATE, CAPTURE_RATE).astype(np.float32))
+
+
+def spoken_by_pico(text: str, voice: str) -> Samples:
+    """The same by SVOX pico (Apache 2.0).
+
+    Raises:
+        ModuleNotFoundError: ttspico is not installed.
+    """
+    pcm = np.frombuffer(_pico(voice).speak(text), np.int16)
+    return _edges((pcm / 32768).astype(np.float32))
 
 
 def places(sound: Samples, borders: Sequence[int], most: int = 2) -> tuple[int, ...]:
@@ -179,6 +223,18 @@ def _read(path: Path) -> Samples:
             return clip["audio"].astype(np.float32) / 32768
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     return soxr.resample(samples.mean(1), rate, CAPTURE_RATE).astype(np.float32)
+
+
+@cache
+def _espeak() -> Espeak:
+    from core.training.speech import Espeak  # a library with global state: made when it is needed
+
+    return Espeak()
+
+
+@cache
+def _pico(voice: str) -> Any:
+    return import_module("ttspico").TtsEngine(voice)  # 5 MB that nothing but the third part needs
 
 
 def _flite(text: str, voice: str) -> Samples:

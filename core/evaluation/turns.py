@@ -1,10 +1,10 @@
 """Turn-taking with known boundaries: turns ended too early and the delay after a true end, beside plain silence rules.
 
-    python -m core.evaluation.turns [--recordings FOLDER] [--orders FOLDER] [--kept FILE] [--json FILE] [--plot FILE]
-                                    [--fit] [--early N] [--every N]
+    python -m core.evaluation.turns [--recordings FOLDER] [--orders FOLDER] [--unseen FOLDER] [--kept FILE]
+                                    [--json FILE] [--plot FILE] [--fit] [--early N] [--every N]
 
-Numbers are chosen on one part of the turns and reported on the other, which shares no voice and no sentence with it.
-Prints tables of both; the last line is one JSON object.
+Numbers are chosen on one part of the turns and reported on another, which shares no voice and no sentence with it;
+a third is for those who look once, when everything is chosen. Prints tables of each; the last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from core.dialogue.recognizer import Recognizer
 from core.evaluation.turn_fit import fit, list_early, thresholds
-from core.evaluation.turn_material import Said, Trial, commands, listed, make_trials, recorded, short, synthetic
+from core.evaluation.turn_material import Said, Trial, brief, commands, listed, make_trials, recorded, short, synthetic
 from core.evaluation.turn_plot import draw
 from core.evaluation.turn_rules import Models, Outcome, Rule, ours, run, silence, tone
 from core.evaluation.turn_sentences import Part
@@ -57,6 +57,7 @@ class Figures:
     delay_mean_s: float
     delay_p50_s: float
     delay_p90_s: float
+    delay_p95_s: float
     never_ended: int
     drafts: float
     """Answers asked for in a pause, for each turn."""
@@ -70,7 +71,7 @@ def figures(rule: str, outcomes: Sequence[Outcome]) -> Figures:
     delays = [outcome.delay_s for outcome in outcomes if outcome.delay_s is not None]
     early = np.array([outcome.early for outcome in outcomes], float)
     spread = 1.96 * float(np.sqrt(early.mean() * (1 - early.mean()) / len(early)))
-    p50, p90 = (round(float(value), 3) for value in np.quantile(delays, (0.5, 0.9)))
+    p50, p90, p95 = (round(float(value), 3) for value in np.quantile(delays, (0.5, 0.9, 0.95)))
     drafts = sum(outcome.drafts for outcome in outcomes)
     ahead = [seconds for outcome in outcomes for seconds in outcome.ahead_s]
     return Figures(
@@ -83,6 +84,7 @@ def figures(rule: str, outcomes: Sequence[Outcome]) -> Figures:
         round(float(np.mean(delays)), 3),
         p50,
         p90,
+        p95,
         len(outcomes) - len(delays),
         round(drafts / len(outcomes), 3),
         round(sum(outcome.wasted for outcome in outcomes) / max(1, drafts), 4),
@@ -97,6 +99,7 @@ def groups(trials: Sequence[Trial]) -> dict[str, list[int]]:
         "synthetic voices": lambda trial: trial.said.synthetic,
         "recordings of people": lambda trial: not trial.said.synthetic,
         "whole": lambda trial: trial.kind == "whole",
+        "whole, of a few words": lambda trial: trial.kind == "whole" and trial.said.few_words,
         "paused inside": lambda trial: trial.kind == "torn",
         "hesitation": lambda trial: trial.kind == "hesitation",
         "in noise": lambda trial: trial.noisy,
@@ -135,14 +138,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     finished = Finished.read(assets_folder() / "models" / "turns")
     trials = make_trials(_turns(options, lambda sound: recognizer(sound).text)[:: options.every])
     parts = {part: [trial for trial in trials if trial.said.part is part] for part in Part}
+    parts = {part: own for part, own in parts.items() if own}
     if options.fit:
         finished = fit(parts[Part.FITTED], models, finished.wording)
         print("weights", finished.weights)
         print("thresholds", thresholds(parts[Part.FITTED], models, finished))
-    tables = {part: measure(parts[part], models, finished) for part in Part}
-    sweeps = {part: curves(parts[part], models, finished) for part in Part}
+    tables = {part: measure(own, models, finished) for part, own in parts.items()}
+    sweeps = {part: curves(own, models, finished) for part, own in parts.items()}
     models.keep()
-    for part in Part:
+    for part in parts:
         _print(part, tables[part], sweeps[part])
     for line in list_early(parts[Part.REPORTED], models, finished, options.early):
         print(line)
@@ -150,9 +154,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     mine = tables[Part.REPORTED]["all"][-1]
     better = mine.early < plain.early and mine.delay_mean_s < plain.delay_mean_s
     if options.plot:
-        draw({part: {name: _points(line) for name, line in sweeps[part].items()} for part in Part}, options.plot)
-    result: dict[str, Any] = {part.value: _as_data(tables[part]) for part in Part}
-    result |= {"curves": {part.value: _as_data(sweeps[part]) for part in Part}, "better_on_both": better}
+        draw({part: {name: _points(line) for name, line in sweeps[part].items()} for part in parts}, options.plot)
+    result: dict[str, Any] = {part.value: _as_data(table) for part, table in tables.items()}
+    result |= {"curves": {part.value: _as_data(sweep) for part, sweep in sweeps.items()}, "better_on_both": better}
     result["seconds"] = round(time.perf_counter() - began, 1)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1), "utf-8")
@@ -164,6 +168,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m core.evaluation.turns", description=__doc__)
     parser.add_argument("--recordings", type=Path, default=_USUAL_PLACE, help="folder with recordings to report on")
     parser.add_argument("--orders", type=Path, help="a copy of Picovoice/speech-to-intent-benchmark to fit on")
+    parser.add_argument("--unseen", type=Path, help="look at the third part too; the folder with its other recordings")
     parser.add_argument("--kept", type=Path, help="what the models said of each pause, from one run to the next")
     parser.add_argument("--json", type=Path, help="write the result here too")
     parser.add_argument("--plot", type=Path, help="draw the picture here")
@@ -180,9 +185,17 @@ def _turns(options: argparse.Namespace, words: Callable[[Any], str]) -> list[Sai
         turns += commands(options.orders, ORDERS, words, finder)
     else:
         print("Nobody but synthetic voices to fit on: give --orders.")
-    people = listed if (options.recordings / "turns.csv").is_file() else recorded
-    turns += [*synthetic(Part.REPORTED, finder), *people(options.recordings, words, finder)]
-    return [*turns, *short(Part.FITTED), *short(Part.REPORTED)]
+    turns += synthetic(Part.REPORTED, finder)
+    if (options.recordings / "turns.csv").is_file():
+        turns += listed(options.recordings, words, finder)
+    else:
+        turns += recorded(Part.REPORTED, options.recordings, words, finder)
+    turns += [*short(Part.FITTED), *short(Part.REPORTED), *brief(Part.FITTED, finder)]
+    if options.unseen:
+        turns += [*synthetic(Part.UNSEEN, finder), *brief(Part.UNSEEN, finder)]
+        for folder in (options.recordings, options.unseen):
+            turns += recorded(Part.UNSEEN, folder, words, finder)
+    return turns
 
 
 def _as_data(rows: dict[str, list[Figures]]) -> dict[str, list[dict[str, Any]]]:
@@ -196,10 +209,10 @@ def _points(line: Sequence[Figures]) -> list[tuple[str, float, float]]:
 def _print(part: Part, table: dict[str, list[Figures]], sweep: dict[str, list[Figures]]) -> None:
     for group, rows in table.items():
         print(f"\n{part.value}: {group} ({rows[0].turns} turns)")
-        print(f"  {'rule':<20}{'too early':>18}{'noticed':>9}{'mean s':>8}{'p50':>7}{'p90':>7}{'never':>7}")
+        print(f"  {'rule':<20}{'too early':>18}{'noticed':>9}{'mean s':>8}{'p50':>7}{'p90':>7}{'p95':>7}{'never':>7}")
         for row in rows:
             spread = f"{100 * row.early:.1f} ({100 * row.early_low:.0f}-{100 * row.early_high:.0f}) %"
-            times = f"{row.delay_mean_s:>8.2f}{row.delay_p50_s:>7.2f}{row.delay_p90_s:>7.2f}"
+            times = f"{row.delay_mean_s:>8.2f}{row.delay_p50_s:>7.2f}{row.delay_p90_s:>7.2f}{row.delay_p95_s:>7.2f}"
             print(f"  {row.rule:<20}{spread:>18}{100 * row.noticed:>7.1f} %{times}{row.never_ended:>7}")
     mine = table["all"][-1]
     print(f"\n{part.value}: {mine.drafts:.2f} answers a turn asked for in a pause, {mine.ahead_s:.2f} s before its end")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.evaluation.turn_fit import pauses
 from core.evaluation.turn_material import LEAD_S, PAUSES_S, TRAIL_S, Said, Trial, make_trials
-from core.evaluation.turn_rules import Models, Rule, Verdict, run, silence
-from core.evaluation.turn_sentences import ESPEAK, FLITE, Part, sentences
-from core.evaluation.turns import figures
+from core.evaluation.turn_rules import Models, Outcome, Rule, Verdict, run, silence
+from core.evaluation.turn_sentences import ESPEAK, FLITE, PICO, RECORDED, Part, sentences
+from core.evaluation.turns import figures, groups
 from core.listening.finished import Words
 from core.listening.turns import TurnRules
 from core.listening.vad import WINDOW
@@ -71,8 +72,29 @@ def test_every_length_of_pause_is_used_as_often_as_any_other() -> None:
 
 
 def test_numbers_are_chosen_on_other_voices_and_other_sentences_than_they_are_reported_on() -> None:
-    for kind in (sentences, lambda part: FLITE[part], lambda part: ESPEAK[part]):
-        assert not set(kind(Part.FITTED)) & set(kind(Part.REPORTED))
+    for kind in (sentences, lambda part: FLITE[part], lambda part: ESPEAK[part], lambda part: PICO[part]):
+        for one, other in combinations(Part, 2):
+            assert not set(kind(one)) & set(kind(other))
+    assert not spans(Part.REPORTED) & spans(Part.UNSEEN)
+
+
+def spans(part: Part) -> set[tuple[str, str]]:
+    """File and seconds of everything in the recordings of people."""
+    lines = (line.split() for line in RECORDED[part].strip().splitlines())
+    return {(name, span) for name, *found in lines for span in found}
+
+
+def test_the_slowest_turns_are_told_of_beside_the_usual_ones() -> None:
+    outcomes = [Outcome(delay_s=n / 100) for n in range(101)]
+    told = figures("", outcomes)
+    assert (told.delay_p50_s, told.delay_p90_s, told.delay_p95_s) == (0.5, 0.9, 0.95)
+
+
+def test_turns_of_a_few_words_are_a_group_of_their_own() -> None:
+    long = replace(said(), name="a tone that goes on and on")
+    trials = make_trials([said(), long, replace(said(), source="a recording"), replace(said(), hesitates=True)])
+    few = groups(trials)["whole, of a few words"]
+    assert [(trials[n].said.name, trials[n].kind) for n in few] == [("a tone", "whole")]
 
 
 def test_silence_alone_ends_torn_turns_early_and_patience_does_not() -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _GLIMPSE_EVERY = int(0.8 * CAPTURE_RATE)
 _STILL_THE_SAME = 3 * CAPTURE_RATE
 """Silence after which what is said next is a new turn, though the answer to the last one has not begun to sound."""
+_LONGEST_CONTINUED = 30 * CAPTURE_RATE
+"""What was said before is asked again together with what follows it up to this length; else a voice without end, a
+television's, would never be answered."""
 _LONGEST_SEAM = int(0.4 * CAPTURE_RATE)
 
 
@@ -75,9 +78,10 @@ class Person:
         """They have the floor."""
         return self._hearing.speaking
 
-    def listen(self, chunk: AudioChunk, reply: Spoken | None) -> None:
-        """The next sound of the microphone, while `reply` is being given or prepared."""
-        change = self._hearing.hear(chunk, avatar_speaks=reply is not None and reply.sounding)
+    def listen(self, chunk: AudioChunk, reply: Spoken | None, *, aside: bool = False) -> None:
+        """The next sound of the microphone, while `reply` is being given or prepared; `aside`: the avatar speaks, and
+        it is not the reply."""
+        change = self._hearing.hear(chunk, avatar_speaks=aside or (reply is not None and reply.sounding))
         match change:
             case Floor.INTRUDING:
                 self._intrusion.begins()
@@ -120,6 +124,7 @@ class Person:
         """The talk key went down or up."""
         if pressed:
             self._answerer.interrupt()
+            self._intrusion.ends()
             self._unfinished = None
             self._hearing.press()
             self._glimpsed, self.words = self._hearing.position, ""
@@ -152,7 +157,7 @@ class Person:
     def _completes(self, reply: Spoken) -> bool:
         """What they begin to say belongs to the question that `reply`, of which nothing sounds yet, would answer."""
         speech = reply.turn.speech
-        if reply.sounding or not isinstance(speech, AudioChunk):
+        if reply.sounding or not isinstance(speech, AudioChunk) or len(speech.samples) > _LONGEST_CONTINUED:
             return False
         return self._hearing.begin - (speech.start + len(speech.samples)) < _STILL_THE_SAME
 

@@ -61,6 +61,10 @@ class TurnRules:
     likely: float = 0.25
     """Probability from which on an answer is asked for while the silence goes on."""
     longest_ms: int = 60_000
+    """A turn ends after that much of it; the floor is to be had again after a silence of `silence_ms`, so that a
+    television is answered once and not over and over."""
+    tap_ms: int = 250
+    """The key held for less, and nothing said meanwhile: no turn, only the end of what the avatar was saying."""
     before_ms: int = 400
     """Kept before the first sound of speech, so that no first letter is lost."""
 
@@ -115,6 +119,9 @@ class TurnTaker:
         self._intruding = False
         self._spared = False
         self._withdrawn: tuple[int, int] | None = None
+        self._overlong = False
+        self._pressed = 0
+        self._voiced = False
 
     @property
     def speaking(self) -> bool:
@@ -140,6 +147,7 @@ class TurnTaker:
         """The next `samples` of the microphone are speech with this probability."""
         before = self._position
         self._position += samples
+        self._voiced = self._voiced or probability >= self.rules.on
         if self.hold_to_talk:
             return self._hear_held()
         if self._speaking:
@@ -181,33 +189,42 @@ class TurnTaker:
         self._held = True
         if self._speaking:
             return Floor.NOTHING
+        self._pressed, self._voiced, self._overlong = self._position, self._loud > 0, False
         return self._take_floor(self._position)
 
     def release(self) -> Floor:
-        """The key was let go: the turn is over."""
+        """The key was let go: the turn is over. A tap in which nobody spoke is none."""
         if not self._held:
             return Floor.NOTHING
         self._held = False
-        return self._give_floor(self._position) if self._speaking else Floor.NOTHING
+        if not self._speaking:
+            return Floor.NOTHING
+        if not self._voiced and self._position - self._pressed < _samples(self.rules.tap_ms):
+            self.forget()
+            return Floor.NOTHING
+        return self._give_floor(self._position)
 
     def forget(self) -> None:
         """Whoever was speaking is not any more (the microphone was switched off, the turn was taken by typing)."""
-        self._speaking = self._held = False
+        self._speaking = self._held = self._overlong = False
         self._hush()
         self._withdrawn = None
         self._last_turn_end = self._position
 
     def _hear_held(self) -> Floor:
-        if self._speaking and self._position - self.start >= _samples(self.rules.longest_ms):
+        if self._speaking and self._too_long():
             self._held = False
-            return self._give_floor(self._position)
+            return self._cut_off()
         return Floor.NOTHING
 
     # -- nobody has the floor
 
     def _hear_silence(self, probability: float, samples: int, before: int) -> Floor:
-        if probability < (self.rules.off if self._loud else self.rules.on):
+        if probability < (self.rules.off if self._loud or self._overlong else self.rules.on):
             return self._hear_gap(samples)
+        if self._overlong:
+            self._gap = 0
+            return Floor.NOTHING
         if not self._loud:
             self._onset = before
         self._gap = 0
@@ -228,6 +245,8 @@ class TurnTaker:
     def _hear_gap(self, samples: int) -> Floor:
         """Below the threshold: the end of a noise, or of an intrusion, when it lasts."""
         self._gap += samples
+        if self._gap >= _samples(self.rules.silence_ms):
+            self._overlong = False
         if self._gap >= _samples(self.rules.bridge_ms if self.avatar_speaks else 0):
             self._loud = 0
         if not self._intruding or self._gap < _samples(self.rules.withdraw_ms):
@@ -241,8 +260,8 @@ class TurnTaker:
     def _hear_speaker(self, probability: float, samples: int) -> Floor:
         if self._held:
             return self._hear_held()
-        if self._position - self.start >= _samples(self.rules.longest_ms):
-            return self._give_floor(self._position)
+        if self._too_long():
+            return self._cut_off()
         threshold = self.rules.on if self._silent else self.rules.off
         if probability >= threshold:
             self._silent = 0
@@ -256,6 +275,14 @@ class TurnTaker:
             self._pause = _Pause(self._position, wait_ms)
             return Floor.PAUSED
         return self._end_when_due()
+
+    def _too_long(self) -> bool:
+        return self._position - self.start >= _samples(self.rules.longest_ms)
+
+    def _cut_off(self) -> Floor:
+        """They have said more than a turn may hold, and go on."""
+        self._overlong = self._silent == 0
+        return self._give_floor(self._position)
 
     def _end_when_due(self) -> Floor:
         if self._pause is not None and self._silent >= self._pause.wait_ms * CAPTURE_RATE / 1000:

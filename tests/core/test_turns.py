@@ -205,8 +205,44 @@ def test_patience_is_what_the_person_chooses() -> None:
 
 def test_nobody_keeps_the_floor_for_longer_than_a_minute() -> None:
     taker = TurnTaker(TurnRules())
-    assert hear(taker, SPEECH, 61_000) == [Floor.SPEAKING, Floor.QUIET, Floor.SPEAKING]
-    assert taker.start == taker.end
+    assert hear(taker, SPEECH, 190_000) == [Floor.SPEAKING, Floor.QUIET]
+    assert taker.end - taker.start <= 60_000 * MS + WINDOW
+
+
+def test_after_a_turn_without_end_the_floor_is_free_when_it_was_silent() -> None:
+    taker = TurnTaker(TurnRules())
+    hear(taker, SPEECH, 62_000)
+    ended = taker.end
+    assert hear(taker, SILENCE, 320) == []
+    assert hear(taker, SPEECH, 640) == [], "it only drew breath"
+    assert hear(taker, SILENCE, 640) == []
+    assert hear(taker, SPEECH, 320) == [Floor.SPEAKING]
+    assert taker.start >= ended
+
+
+def test_the_key_gives_the_floor_also_after_a_turn_without_end() -> None:
+    taker = TurnTaker(TurnRules())
+    hear(taker, SPEECH, 62_000)
+    assert taker.press() is Floor.SPEAKING
+    assert hear(taker, SPEECH, 640) == []
+    assert taker.release() is Floor.QUIET
+
+
+def test_a_tap_on_the_key_in_which_nobody_spoke_is_no_turn() -> None:
+    taker = TurnTaker(TurnRules(), hold_to_talk=True)
+    hear(taker, SILENCE, 1024)
+    assert taker.press() is Floor.SPEAKING
+    hear(taker, SILENCE, 64)
+    assert taker.release() is Floor.NOTHING
+    assert not taker.speaking
+
+
+def test_a_short_word_said_while_the_key_is_held_is_a_turn() -> None:
+    taker = TurnTaker(TurnRules(), hold_to_talk=True)
+    hear(taker, SILENCE, 1024)
+    taker.press()
+    hear(taker, SPEECH, 160)
+    assert taker.release() is Floor.QUIET
 
 
 def test_the_next_turn_never_begins_before_the_last_one_ended() -> None:

@@ -90,6 +90,38 @@ def test_a_reply_after_an_interruption_is_as_loud_as_ever() -> None:
     assert level(rig, rig.time - 0.2, rig.time) == pytest.approx(0.5, rel=0.02)
 
 
+def test_a_reply_after_the_talk_key_took_the_floor_in_mid_word_is_as_loud_as_ever() -> None:
+    rig = listening_to(None)
+    rig.speak(0.2)
+    assert level(rig, rig.time - 0.05, rig.time) < 0.4, "softer already"
+    rig.session.hold(True)
+    rig.speak(1.0)
+    rig.session.hold(False)
+    rig.crank(2.0)
+    assert len(rig.dialogue.started) == 2
+    assert level(rig, rig.time - 0.2, rig.time) == pytest.approx(0.5, rel=0.02)
+
+
+def test_a_voice_without_end_is_answered_once() -> None:
+    rig = ConversationRig(ScriptedDialogue(hold=True), ear=OVER)
+    rig.crank(0.5)
+    rig.speak(130.0)
+    (turn,) = rig.dialogue.started
+    assert not turn.cancelled
+    assert len(turn.speech.samples) <= 61 * 16_000
+
+
+def test_a_tap_on_the_talk_key_asks_nothing() -> None:
+    rig = listening_to(None)
+    rig.session.hold(True)
+    rig.crank(0.05)
+    rig.session.hold(False)
+    rig.crank(1.0)
+    assert not talks(rig), "it ended what the avatar was saying"
+    assert len(rig.dialogue.started) == 1
+    assert rig.events.of(StatusChanged)[-1].status is Status.READY
+
+
 def test_nobody_who_judges_keeps_the_voice_down() -> None:
     rig = listening_to(ScriptedEar(text="Yeah."))
     rig.judge.step = lambda timeout_s=None: None

@@ -198,6 +198,9 @@ class _Sample:
 
     def anew(self) -> None: ...
 
+    def aside(self, samples: Samples, text: str) -> bool:
+        return True
+
     def speak(self, samples: Samples, text: str) -> bool:
         self._pieces.append(samples)
         return True

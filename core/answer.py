@@ -34,6 +34,15 @@ class Spoke:
 
 
 @dataclass(frozen=True, eq=False)
+class Aside:
+    """Something is said while the answer is awaited; `turn` is its own. Without samples it is only shown."""
+
+    turn: Turn
+    text: str
+    samples: int
+
+
+@dataclass(frozen=True, eq=False)
 class Ended:
     turn: Turn
     verdict: Verdict
@@ -45,15 +54,16 @@ class Anew:
     turn: Turn
 
 
-Report = UserWords | Spoke | Anew | Ended
+Report = UserWords | Spoke | Aside | Anew | Ended
 
 
 @dataclass(frozen=True)
 class Sounding:
-    """The pieces of the current reply, for captions. Replaced, never changed."""
+    """The pieces of the current reply, for captions. Replaced, never changed. `written`: nobody says them."""
 
     turn: Turn
     pieces: tuple[tuple[str, int], ...]
+    written: bool = False
 
 
 class Sink(Protocol):
@@ -108,6 +118,13 @@ class Answer:
             self._marks.mark(self.turn.number, Step.FIRST_SOUND)
         self._report(Spoke(self.turn, text, len(samples)))
         return self._put(SpeechSegment(self.turn, samples, text))
+
+    def aside(self, samples: Samples, text: str) -> bool:
+        turn = self.turn.aside()
+        if turn.cancelled or (len(samples) and not self._put(SpeechSegment(turn, samples, text, last=True))):
+            return False
+        self._report(Aside(turn, text, len(samples)))
+        return True
 
     def anew(self) -> None:
         self._report(Anew(self.turn))

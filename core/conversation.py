@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.answer import Anew, Answer, Ended, Output, Report, Sounding, Spoke, UserWords
+from core.answer import Anew, Answer, Aside, Ended, Output, Report, Sounding, Spoke, UserWords
+from core.aside import Asides
 from core.channel import Channel, Closed, TimedOut
 from core.commands import Appear, Command, GoOn, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
 from core.dialogue.protocol import Verdict
 from core.draft import Draft
-from core.events import Failed, Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
+from core.events import Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
 from core.listening.judge import Judged, Overheard
 from core.marks import Step
 from core.media import CAPTURE_RATE, AudioChunk, Turn
 from core.memory import Spoken
 from core.person import Person
 from core.scribe import Glimpsed
-from core.unanswered import declined, kept_question, writes_only
+from core.unanswered import kept_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +48,6 @@ class Conversation:
         built_in: makes the companion that answers when the person asks for it.
         media_rate: samples of speech a second.
         note: told each line for the recording's subtitles: who, words, turn, seconds.
-
-    `sounding` may be read from any thread: what the avatar says at this moment.
     """
 
     def __init__(
@@ -88,9 +87,9 @@ class Conversation:
         self._reply: Spoken | None = None
         self._draft: Draft | None = None
         self._drafts = drafts
-        self._status = Status.STARTING
-        self._appeared = False
-        self.sounding: Sounding | None = None
+        self._status, self._appeared = Status.STARTING, False
+        self._asides = Asides(output, note)
+        self._sounding: Sounding | None = None
 
     # -- any thread
 
@@ -100,6 +99,11 @@ class Conversation:
 
     def tell(self, message: Command | Glimpsed | Judged | Overheard) -> None:
         self._inbox.offer(message)
+
+    @property
+    def sounding(self) -> Sounding | None:
+        """What the avatar says at this moment."""
+        return self._asides.sounding or self._sounding
 
     @property
     def person(self) -> str:
@@ -140,13 +144,15 @@ class Conversation:
             message = None
         match message:
             case AudioChunk():
-                self._voice.listen(message, self._reply)
+                self._voice.listen(message, self._reply, aside=self._asides.heard)
             case Glimpsed():
                 self._voice.glimpsed(message)
             case Judged():
                 self._voice.judged(message)
             case Overheard():
                 self._voice.overheard(message)
+            case Aside():
+                self._asides.take(message)
             case UserWords() | Spoke() | Anew() | Ended():
                 self._hear_of_reply(message)
             case None:
@@ -161,6 +167,7 @@ class Conversation:
         """Barge-in, in the order that loses nothing: see docs/architecture.md, "Cancellation". Of a reply to an
         `unfinished` question nothing is told unless words of it were."""
         self.go_on()
+        self._asides.cut()
         reply = self._reply
         if reply is None:
             return
@@ -267,7 +274,7 @@ class Conversation:
     def _ask(self, turn: Turn, messages: list[Message], dialogue: Dialogue, draft: Draft | None = None) -> None:
         self._unanswered.asked()
         self._reply = Spoken(turn, dialogue, self._memory.now())
-        self.sounding = None
+        self._sounding = None
         if draft:
             draft.release()
         else:
@@ -277,7 +284,7 @@ class Conversation:
         question = self._unanswered.turn
         if question is None:
             return
-        self.interrupt()
+        self.interrupt() if self._reply else self.go_on()  # an aside is let end
         turn = Turn(question.number, question.speech)
         self._marks.forget(turn.number)
         self._marks.mark(turn.number, Step.TURN_END)
@@ -295,11 +302,11 @@ class Conversation:
         self._opened_at = self._number
         self._unanswered.asked()
         self._unanswered.turn = kept_question(command.history)
-        self.sounding, self._voice.words = None, ""
+        self._sounding, self._voice.words = None, ""
 
     # -- the answer
 
-    def _hear_of_reply(self, message: Report) -> None:
+    def _hear_of_reply(self, message: UserWords | Spoke | Anew | Ended) -> None:
         reply = self._reply
         if isinstance(message, UserWords):
             self._know_words(message)
@@ -311,7 +318,7 @@ class Conversation:
                 self._unanswered.keep(reply.turn, message.error, begun=bool(reply.pieces), now=self._marks.now())
         else:
             reply.take(message)
-            self.sounding = Sounding(reply.turn, tuple(reply.pieces))
+            self._sounding = Sounding(reply.turn, tuple(reply.pieces))
             if not isinstance(message, Spoke) or message.text:
                 self._emit(Replying(reply.turn.number, reply.text))
 
@@ -331,6 +338,8 @@ class Conversation:
     def _follow_reply(self) -> None:
         """Notice the first sound and the last of the current reply."""
         reply = self._reply
+        if self._asides.follow(awaited=reply is not None and not reply.pieces) and not (reply and reply.sounding):
+            self._voice.reply_over()
         if reply is None:
             return
         if not reply.sounding and self._output.shown(reply.turn):
@@ -355,16 +364,12 @@ class Conversation:
             self._note("avatar", text, reply.turn, None if reply.samples else 0.0)
         if ended is not None and ended.error is None:
             self._memory.withhold(reply.turn, ended.verdict is Verdict.FILTERED)
-        if ended is not None and ended.verdict is Verdict.FILTERED:
-            self._unanswered.keep(reply.turn, declined(), begun=True, now=self._marks.now())
-        if ended is not None and ended.verdict is Verdict.MUTE:
-            self._emit(Failed.of(writes_only(spoken_for=bool(reply.samples))))
+        if ended is not None:
+            self._unanswered.answered(reply.turn, ended.verdict, spoken_for=bool(reply.samples), now=self._marks.now())
         if reply.pieces or ended is None or ended.error is None:
             self._emit(Replying(reply.turn.number, text, True, complete, unsaid, reply.stopped))
         if reply.go_on:
             self._obey(GoOn())
-
-    # -- the status
 
     def _show_status(self) -> None:
         status = self._present_status()
@@ -380,11 +385,7 @@ class Conversation:
             return Status.LISTENING
         if self._reply is not None:
             return Status.SPEAKING if self._reply.sounding else Status.THINKING
-        if self._unanswered.retry_at is not None:
-            return Status.RECONNECTING
-        if self._unanswered.not_connected:
-            return Status.NOT_CONNECTED
-        return Status.READY if self._microphone_on else Status.MICROPHONE_OFF
+        return self._unanswered.status or (Status.READY if self._microphone_on else Status.MICROPHONE_OFF)
 
     def _end_quietly(self) -> None:
         """The app closes: what was heard so far is kept, without an event for anybody."""

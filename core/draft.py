@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from core.answer import Answer
+from core.answer import Answer, Aside, Spoke
 from core.media import SpeechSegment
 
 if TYPE_CHECKING:
@@ -51,8 +51,11 @@ class Draft:
     def release(self) -> None:
         """The person has finished: the answer goes where answers go."""
         with self._lock:
+            answered = any(isinstance(kept, Spoke) for kept in self._kept)
             while self._kept:
                 kept = self._kept.popleft()
+                if answered and (isinstance(kept, Aside) or (kept.turn is not self.turn)):
+                    continue  # nobody had to wait for the answer
                 if isinstance(kept, SpeechSegment):
                     self._sink.put(kept)
                 else:

@@ -72,6 +72,11 @@ class Turn:
     def cancelled(self) -> bool:
         return self._cancelled.is_set()
 
+    def aside(self) -> Turn:
+        """What the avatar says while the answer is awaited: a turn of its own to whoever plays it, so that its samples
+        are not the answer's; cancelled with this one."""
+        return Turn(-self.number, None, self._cancelled)
+
 
 @dataclass(frozen=True, eq=False)
 class SpeechSegment:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from core.dialogue.protocol import Verdict
 from core.errors import LiveTalkError, Problem
-from core.events import Failed, Recovered
+from core.events import Failed, Recovered, Status
 from core.media import Turn
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ class Unanswered:
         self.retry_at: float | None = None
 
     @property
-    def not_connected(self) -> bool:
-        """A question waits and nobody is there to answer it."""
-        return self.turn is not None and self._lost
+    def status(self) -> Status | None:
+        """A question waits to be asked again, or nobody is there to answer it."""
+        if self.retry_at is not None:
+            return Status.RECONNECTING
+        return Status.NOT_CONNECTED if self.turn is not None and self._lost else None
 
     def due(self, now: float) -> bool:
         return self.retry_at is not None and now >= self.retry_at
@@ -68,6 +71,13 @@ class Unanswered:
             self._told = error.problem
             failed = Failed.of(error, turn.number)
             self._emit(failed if wait_s is not None else _given_up(failed))
+
+    def answered(self, turn: Turn, verdict: Verdict, *, spoken_for: bool, now: float) -> None:
+        """The answer to `turn` ended as `verdict` says; `spoken_for` when another voice read its words."""
+        if verdict is Verdict.FILTERED:
+            self.keep(turn, declined(), begun=True, now=now)
+        if verdict is Verdict.MUTE:
+            self._emit(Failed.of(writes_only(spoken_for=spoken_for)))
 
 
 def kept_question(history: History) -> Turn | None:

@@ -100,6 +100,8 @@ def transcript(history: History) -> list[TranscriptEntry]:
 def caption(sounding: Sounding | None, heard: int, person: str) -> Caption | None:
     """The words of this moment: the sentence of the reply that sounds, up to the word being said, of which `heard`
     samples were heard; else the last of what the person says."""
+    if sounding is not None and sounding.written and not sounding.turn.cancelled:
+        return Caption("".join(words for words, _ in sounding.pieces))
     if sounding is not None and heard and not sounding.turn.cancelled:
         said, unsaid = heard_text(list(sounding.pieces), heard)
         if not unsaid.strip() and heard >= sum(samples for _, samples in sounding.pieces):

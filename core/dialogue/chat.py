@@ -90,6 +90,14 @@ class ChatTransport:
             await delivery.together(words, sound)
             words = ""
 
+    async def sound_of(self, words: str) -> list[Sound]:
+        """All of the sound of `words`, none where there is no voice for them; this computer's where the other fails."""
+        try:
+            return [sound async for sound in self._speech.say(words)]
+        except Setback as setback:
+            log.info("a sentence is left to the voice of this computer: %s", setback.error.detail)
+            return [sound async for sound in self._speech.say_here(words)]
+
     async def write_down(self, server: Server, speech: AudioChunk) -> str:
         """The words of `speech` as the model hears them, empty when there are none.
 

@@ -17,6 +17,7 @@ from core.dialogue.chat import ChatTransport
 from core.dialogue.client import Patience, open_client
 from core.dialogue.delivery import Delivery
 from core.dialogue.exchange import Waiting
+from core.dialogue.filler import Filler
 from core.dialogue.identify import identify
 from core.dialogue.listener import Listener
 from core.dialogue.phrases import language_among, phrases_for
@@ -26,7 +27,7 @@ from core.dialogue.realtime import RealtimeTransport
 from core.dialogue.request import Question
 from core.dialogue.services import Local, Services, Speech
 from core.dialogue.trouble import Setback, broken_off, silent
-from core.errors import ServerError
+from core.errors import Problem, ServerError
 from core.media import AudioChunk
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ STILL_WARM_S = 4.0
 """A connection used this recently is not warmed again (local servers close theirs after five seconds)."""
 JOIN_LIMIT_S = 10.0
 _MUTE_AFTER = 2
+_WORTH_A_WORD_S = 0.5
+"""A busy endpoint that is free again sooner is waited for in silence: the answer would come before the sentence."""
+_LONGEST_FILLER_S = 1.0
+"""How long the countdown waits for the sentence that is said before it."""
 _HANDS = 4
 
 
@@ -92,6 +97,7 @@ class OmniDialogue:
         self._bugs = Bugs("LiveTalk")
         self._server: Server | None = None
         self._mute = 0
+        self._excused = -1
         self._paused: AudioChunk | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._warming: asyncio.Task[None] | None = None
@@ -179,6 +185,8 @@ class OmniDialogue:
     def _abandon(self, number: int) -> None:
         if number in self._tasks:
             self._tasks[number].cancel()
+        if number == self._excused:
+            self._excused = -1
         self._live.interrupted(number)
         self._warm()
 
@@ -227,9 +235,12 @@ class OmniDialogue:
         if isinstance(turn.speech, AudioChunk):
             self._listener.keep(turn.number, turn.speech)
         question = Question(turn.speech, history, self._listener.kept, turn.number)
-        delivery = Delivery(partial(self._hand, reply.speak), partial(self._tell_words, turn, reply))
+        filler = Filler(self._chat.sound_of, partial(self._hand, reply.aside), self._bugs)
+        speak = filler.first(partial(self._hand, reply.speak))
+        delivery = Delivery(speak, partial(self._tell_words, turn, reply))
         try:
-            outcome = await self._outcome(turn, question, reply, delivery)
+            outcome = await self._outcome(turn, question, reply, delivery, filler)
+            await filler.close()
             if isinstance(outcome, Verdict):
                 await self._hand(reply.finish, outcome)
             else:
@@ -241,20 +252,32 @@ class OmniDialogue:
             await self._hand(reply.fail, self._bugs.ended_a_turn(bug))
         finally:
             self._listener.answered(turn.number, delivery.text)
+            await filler.close()
 
     async def _tell_words(self, turn: Turn, reply: Reply, words: str) -> None:
         """The endpoint told what it heard the person say."""
         self._listener.told(turn.number)
         await self._hand(reply.user_said, words)
 
-    async def _outcome(self, turn: Turn, question: Question, reply: Reply, delivery: Delivery) -> Verdict | ServerError:
+    async def _outcome(
+        self, turn: Turn, question: Question, reply: Reply, delivery: Delivery, filler: Filler
+    ) -> Verdict | ServerError:
         try:
-            return await self._ask(turn, question, reply, delivery)
+            return await self._ask(turn, question, reply, delivery, filler)
         except ServerError as error:
+            if not delivery.begun:
+                self._excuse(error, error.retry_after_s or 0.0, question, filler)
+                await filler.ready(_LONGEST_FILLER_S)
             log.info("turn %d failed: %s (%s)", turn.number, error.problem.value, error.detail)
             return error
 
-    async def _ask(self, turn: Turn, question: Question, reply: Reply, delivery: Delivery) -> Verdict:
+    def _excuse(self, error: ServerError, wait_s: float, question: Question, filler: Filler) -> None:
+        """Have the person told in a word that a busy endpoint is waited for, once a turn."""
+        if error.problem is Problem.ENDPOINT_BUSY and wait_s >= _WORTH_A_WORD_S and self._excused != question.number:
+            self._excused = question.number
+            filler.say(phrases_for([*question.texts, self._endpoint.instructions]).moment)
+
+    async def _ask(self, turn: Turn, question: Question, reply: Reply, delivery: Delivery, filler: Filler) -> Verdict:
         """Ask, and ask again where that helps and nothing was given."""
         waiting, chances = Waiting(self._patience), _Chances()
         language = language_among([*question.texts, self._endpoint.instructions])
@@ -267,13 +290,15 @@ class OmniDialogue:
             except Setback as setback:
                 if setback.filtered:
                     return await self._declined(question, delivery)
-                question = await self._again(setback, question, delivery, chances)
+                question = await self._again(setback, question, delivery, chances, filler)
                 if delivery.begun:
                     delivery.forget()
                     await self._hand(reply.anew)
                 waiting.begin_again()
 
-    async def _again(self, setback: Setback, question: Question, delivery: Delivery, chances: _Chances) -> Question:
+    async def _again(
+        self, setback: Setback, question: Question, delivery: Delivery, chances: _Chances, filler: Filler
+    ) -> Question:
         """What to ask after a setback: with a switch of the profile turned that the server named, less of it where it
         was too long, or the same after a while.
 
@@ -290,7 +315,9 @@ class OmniDialogue:
             return question.shorter()
         if chances.repeated >= len(setback.again_after_s):
             raise setback.error from setback
-        await asyncio.sleep(setback.again_after_s[chances.repeated])
+        wait_s = setback.again_after_s[chances.repeated]
+        self._excuse(setback.error, wait_s, question, filler)
+        await asyncio.sleep(wait_s)
         chances.repeated += 1
         return question
 

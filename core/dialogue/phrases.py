@@ -18,27 +18,65 @@ ENGLISH = "en"
 
 @dataclass(frozen=True)
 class Phrases:
-    """`sorry` is said in place of an answer that a filter stopped, `not_caught` where nothing was understood; `go_on`
-    is what the person asks when they want the rest of an answer."""
+    """`sorry` is said in place of an answer that a filter stopped, `not_caught` where nothing was understood, `moment`
+    while a busy endpoint is waited for; `go_on` is what the person asks when they want the rest of an answer."""
 
     sorry: str
     not_caught: str
+    moment: str
     go_on: str
 
 
 PHRASES = {
-    "en": Phrases("I'm sorry, I can't answer that.", "Sorry, I didn't catch that.", "Please go on."),
-    "zh": Phrases("抱歉，这个问题我无法回答。", "抱歉，我没听清。", "请继续说。"),
-    "ja": Phrases("すみません、それにはお答えできません。", "すみません、聞き取れませんでした。", "続けてください。"),
-    "ko": Phrases("죄송해요, 그건 대답할 수 없어요.", "죄송해요, 잘 못 들었어요.", "계속해 주세요."),
-    "ru": Phrases("Извините, на это я ответить не могу.", "Извините, я не расслышал вас.", "Продолжай, пожалуйста."),
-    "de": Phrases("Das kann ich leider nicht beantworten.", "Das habe ich leider nicht verstanden.", "Sprich weiter."),
-    "fr": Phrases(
-        "Désolé, je ne peux pas répondre à cela.", "Pardon, je n'ai pas compris.", "Continue, s'il te plaît."
+    "en": Phrases(
+        "I'm sorry, I can't answer that.", "Sorry, I didn't catch that.", "One moment, please.", "Please go on."
     ),
-    "es": Phrases("Lo siento, no puedo responder a eso.", "Perdona, no te he entendido.", "Sigue, por favor."),
-    "it": Phrases("Mi dispiace, non posso rispondere.", "Scusa, non ho capito.", "Continua, per favore."),
-    "pt": Phrases("Desculpe, não posso responder a isso.", "Desculpe, não entendi.", "Continue, por favor."),
+    "zh": Phrases("抱歉，这个问题我无法回答。", "抱歉，我没听清。", "请稍等一下。", "请继续说。"),
+    "ja": Phrases(
+        "すみません、それにはお答えできません。",
+        "すみません、聞き取れませんでした。",
+        "少々お待ちください。",
+        "続けてください。",
+    ),
+    "ko": Phrases(
+        "죄송해요, 그건 대답할 수 없어요.", "죄송해요, 잘 못 들었어요.", "잠시만 기다려 주세요.", "계속해 주세요."
+    ),
+    "ru": Phrases(
+        "Извините, на это я ответить не могу.",
+        "Извините, я не расслышал вас.",
+        "Одну минуту, пожалуйста.",
+        "Продолжай, пожалуйста.",
+    ),
+    "de": Phrases(
+        "Das kann ich leider nicht beantworten.",
+        "Das habe ich leider nicht verstanden.",
+        "Einen Moment, bitte.",
+        "Sprich weiter.",
+    ),
+    "fr": Phrases(
+        "Désolé, je ne peux pas répondre à cela.",
+        "Pardon, je n'ai pas compris.",
+        "Un instant, s'il vous plaît.",
+        "Continue, s'il te plaît.",
+    ),
+    "es": Phrases(
+        "Lo siento, no puedo responder a eso.",
+        "Perdona, no te he entendido.",
+        "Un momento, por favor.",
+        "Sigue, por favor.",
+    ),
+    "it": Phrases(
+        "Mi dispiace, non posso rispondere.",
+        "Scusa, non ho capito.",
+        "Un momento, per favore.",
+        "Continua, per favore.",
+    ),
+    "pt": Phrases(
+        "Desculpe, não posso responder a isso.",
+        "Desculpe, não entendi.",
+        "Um momento, por favor.",
+        "Continue, por favor.",
+    ),
 }
 _COMMON = {
     "en": "the a an and is are you that what it to of in i my this have do not with for your was can how there who "

@@ -60,6 +60,11 @@ class Reply(Protocol):
         full (asyncio callers use a thread). False when the turn is no longer wanted."""
         ...
 
+    def aside(self, samples: Samples, text: str) -> bool:
+        """One whole sentence that is no part of the answer, said (or, without samples, shown) while that is awaited:
+        before any sound of it. Heard, and remembered by nobody. False when the turn is no longer wanted."""
+        ...
+
     def anew(self) -> None:
         """The answer begins again: the words that were given so far came without sound and do not count."""
         ...

@@ -125,6 +125,11 @@ class Speech:
                 self._voice = None
             else:
                 return
+        async for sound in self.say_here(sentence):
+            yield sound
+
+    async def say_here(self, sentence: str) -> AsyncIterator[Sound]:
+        """The sound of `sentence` in this computer's voice; nothing where it has none for it."""
         if self._local.say is not None and language_of(sentence) in ("", ENGLISH):
             samples, rate = await asyncio.get_running_loop().run_in_executor(None, self._local.say, sentence)
             if samples.size:

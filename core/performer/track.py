@@ -113,7 +113,7 @@ class SpeechTrack:
         has finished the one before."""
         with self._changed:
             self._forget_stale()
-            return self._given is turn or any(reply.turn is turn for reply in self._replies)
+            return self._given is turn or any(reply.turn is turn and not reply.over for reply in self._replies)
 
     def wake(self) -> None:
         """The player's stock changed: whoever waits looks again."""

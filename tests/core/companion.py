@@ -50,6 +50,9 @@ class KeptReply:
     def anew(self) -> None:
         pass
 
+    def aside(self, samples: Samples, text: str) -> bool:
+        return True
+
     def user_said(self, text: str) -> None:
         self.calls.append("user_said")
         self.words = text

@@ -53,11 +53,13 @@ class Heard:
         self.text = ""
         self.samples: list[Samples] = []
         self.restarts = 0
+        self.asides: list[tuple[str, Samples]] = []
         self.verdict: Verdict | None = None
         self.error: LiveTalkError | None = None
         self._ended = threading.Event()
         self.began = threading.Event()
         self.understood = threading.Event()
+        self.interjected = threading.Event()
 
     def worded(self) -> None:
         pass
@@ -71,6 +73,14 @@ class Heard:
         self.text += text
         if samples.size:
             self.began.set()
+        return not self.turn.cancelled
+
+    def aside(self, samples: Samples, text: str) -> bool:
+        assert self.verdict is None
+        assert self.error is None
+        assert not any(piece.size for piece in self.samples)
+        self.asides.append((text, samples))
+        self.interjected.set()
         return not self.turn.cancelled
 
     def anew(self) -> None:

@@ -155,3 +155,25 @@ def test_a_model_that_only_writes_converses_with_this_computers_ears_and_voice(t
     assert "capital of france" in turn["user"].lower()
     assert turn["avatar"] == "Paris. It lies on the Seine."
     assert 1.0 < turn["heard_s"] < 6.0
+
+
+def busy(_: Asked) -> list[object]:
+    return [Head(429, (("retry-after", "1.5"),), {"error": {"message": "slow down"}})]
+
+
+@needs_flite
+def test_a_busy_endpoint_is_waited_for_with_a_word_that_is_in_the_film_and_not_in_the_answer(tmp_path: Path) -> None:
+    scripts = [busy, answering("All of it.", wav(tone(0.8)))]
+    with OmniServer(lambda asked: scripts.pop(0)(asked), (("m", "vllm"),)) as server:
+        status, report, told = converse(tmp_path, server.url, "--say", "Who are you?")
+    assert status == 0, told
+    (turn,) = report["turns"]
+    assert (turn["avatar"], turn["complete"], turn["problem"]) == ("All of it.", True, "")
+    assert turn["heard_s"] == pytest.approx(0.8, abs=0.03)
+    assert 1.5 <= turn["marks"]["first_audio"] < turn["marks"]["first_frame_shown"]
+    written = (tmp_path / "talk.vtt").read_text("utf-8")
+    assert written.index("One moment, please.") < written.index("All of it.")
+    with av.open(str(tmp_path / "talk.mp4")) as film:
+        sound = np.concatenate([frame.to_ndarray().ravel() for frame in film.decode(audio=0)])
+    loud = np.abs(sound) > 0.01
+    assert loud.sum() / 24_000 > 0.8 + 0.4, "the word and the answer are in the film"

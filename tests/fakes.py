@@ -53,11 +53,19 @@ class PaintedIdentity:
 class PaintingPerformance:
     """Each frame shows the level of the audio it was made for; `fail_on` raises at those block numbers."""
 
-    def __init__(self, size: int, fail_on: Sequence[int] = (), work: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        size: int,
+        fail_on: Sequence[int] = (),
+        work: Callable[[], None] = lambda: None,
+        rejoins: bool = False,
+    ) -> None:
         self._size = size
         self._index = 0
         self._fail_on = tuple(fail_on)
         self._work = work
+        self._rejoins = rejoins
+        self.unshown: list[int] = []
         self.rewound = 0
         self.closed = False
 
@@ -78,7 +86,8 @@ class PaintingPerformance:
         return HostFrames(frames)
 
     def rejoin(self, unshown: int) -> bool:
-        return False
+        self.unshown.append(unshown)
+        return self._rejoins
 
     def rewind(self) -> None:
         self._index -= 1
@@ -91,10 +100,17 @@ class PaintingPerformance:
 class PaintingPerformer:
     spec = SPEC
 
-    def __init__(self, size: int = 64, fail_on: Sequence[int] = (), work: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        size: int = 64,
+        fail_on: Sequence[int] = (),
+        work: Callable[[], None] = lambda: None,
+        rejoins: bool = False,
+    ) -> None:
         self._size = size
         self._fail_on = list(fail_on)
         self._work = work
+        self._rejoins = rejoins
         self.performances: list[PaintingPerformance] = []
         self.directed: list[tuple[str, float]] = []
 
@@ -106,7 +122,7 @@ class PaintingPerformer:
 
     def open(self, identity: PaintedIdentity, seed: int) -> PaintingPerformance:
         fail_on, self._fail_on = self._fail_on, []
-        self.performances.append(PaintingPerformance(self._size, fail_on, self._work))
+        self.performances.append(PaintingPerformance(self._size, fail_on, self._work, self._rejoins))
         return self.performances[-1]
 
 

@@ -257,6 +257,140 @@ def test_the_picture_fades_where_idle_was_cut_short(rig: Rig) -> None:
     assert len(values) == 5, "three frames lie between"
 
 
+@pytest.fixture
+def easy() -> Rig:
+    """A rig whose performer goes on by itself from whatever was shown last."""
+    rig = Rig(rejoins=True)
+    rig.start()
+    return rig
+
+
+def test_a_performer_that_goes_on_from_what_was_shown_is_not_blended_with_it(easy: Rig) -> None:
+    easy.crank(0.5)
+    turn = Turn(1, "hi")
+    easy.say(turn, 2.0, level=1.0)
+    easy.crank(0.6)
+    turn.cancel()
+    easy.track.drop(turn)
+    easy.player.cut(turn)
+    easy.crank(0.6)
+    assert set(easy.shown) == {20, 220}
+
+
+def test_a_performer_is_told_before_it_paints_how_many_of_its_frames_nobody_will_see(easy: Rig) -> None:
+    easy.crank(1.0)
+    waiting = easy.player.stock // PER_FRAME
+    turn = Turn(1, "hi")
+    easy.say(turn, 2.0)
+    easy.performance.unshown.clear()
+    easy.renderer.step(easy.performance)
+    assert waiting > 0
+    assert easy.performance.unshown == [waiting, 0, 0, 0], "before each of three pieces, and when there was no other"
+    easy.crank(0.5)
+    queued = easy.player.stock // PER_FRAME
+    turn.cancel()
+    easy.track.drop(turn)
+    easy.player.cut(turn)
+    easy.performance.unshown.clear()
+    easy.renderer.step(easy.performance)
+    assert queued > 12
+    assert easy.performance.unshown == [queued, 0, 0, 0]
+
+
+def test_frames_that_are_dropped_while_others_are_painted_on_top_of_them_are_crossed_over(easy: Rig) -> None:
+    turn = Turn(1, "hi")
+    easy.say(turn, 0.48, level=1.0)
+    easy.crank(0.2)
+    draw = easy.performance.draw
+
+    def cut_meanwhile(latents: LatentBlock) -> HostFrames:
+        frames = draw(latents)
+
+        class Slow(HostFrames):
+            def pieces(self) -> Iterator[np.ndarray]:
+                turn.cancel()
+                easy.player.cut(turn)
+                yield from super().pieces()
+
+        return Slow(frames.pixels)
+
+    easy.performance.draw = cut_meanwhile
+    easy.track.lead = 12 * PER_FRAME
+    easy.renderer.step(easy.performance)
+    easy.crank(0.4)
+    assert len(set(easy.shown)) == 5, "three frames lie between"
+
+
+class TestFramesThatAreNeverShown:
+    @pytest.fixture
+    def player(self) -> Player:
+        return Player(MEDIA, SampleClock())
+
+    def block(self, turn: Turn | None, first: int = 0, frames: int = 12) -> FrameBlock:
+        numbers = np.arange(first, first + frames, dtype=np.uint8)[:, None, None, None]
+        return FrameBlock(turn, np.broadcast_to(numbers, (frames, 2, 2, 3)), np.zeros(frames * PER_FRAME, np.float32))
+
+    def play(self, player: Player, samples: int) -> None:
+        assert player.fill(np.zeros(samples, np.float32)) == samples
+
+    def test_a_frame_that_has_begun_is_shown_though_the_rest_of_its_block_is_dropped(self, player: Player) -> None:
+        player.put(self.block(None))
+        self.play(player, 5 * PER_FRAME + 1)
+        assert player.make_way(Turn(1, "hi")) == 6
+        assert player.stock == 0
+        assert player.frame_at(6 * PER_FRAME).pixels[0, 0, 0] == 5
+
+    def test_a_reply_makes_its_way_only_as_long_as_it_is_wanted_and_silence_never(self, player: Player) -> None:
+        turn = Turn(1, "hi")
+        turn.cancel()
+        player.put(self.block(None))
+        assert player.make_way(turn) == player.make_way(None) == 0
+        assert player.stock == 12 * PER_FRAME
+
+    def test_frames_of_a_reply_that_was_cut_before_they_came_count(self, player: Player) -> None:
+        turn = Turn(1, "hi")
+        player.put(self.block(turn))
+        self.play(player, 2 * PER_FRAME)
+        turn.cancel()
+        player.cut(turn)
+        assert not player.put(self.block(turn, frames=4))
+        assert player.make_way(None) == 10 + 4
+
+    def test_a_cut_reply_takes_the_silence_along_that_went_on_from_it(self, player: Player) -> None:
+        turn = Turn(1, "hi")
+        player.put(self.block(turn))
+        player.put(self.block(None, 12))
+        player.cut(Turn(2, "other"))
+        assert player.stock == 24 * PER_FRAME
+        player.cut(turn)
+        assert player.stock == 0
+        assert player.make_way(None) == 24
+
+    def test_what_was_flushed_is_not_shown_and_the_frame_before_stays(self, player: Player) -> None:
+        turn = Turn(1, "hi")
+        player.put(self.block(turn))
+        self.play(player, 8 * PER_FRAME)
+        assert player.frame_at(4 * PER_FRAME).pixels[0, 0, 0] == 4
+        player.cut(turn)
+        player.skip(2 * PER_FRAME + 10)
+        assert player.make_way(None) == 4 + 2
+        assert player.frame_at(8 * PER_FRAME).pixels[0, 0, 0] == 5
+        player.put(self.block(None, 100))
+        self.play(player, PER_FRAME)
+        assert player.make_way(None) == 0
+        assert player.frame_at(8 * PER_FRAME).pixels[0, 0, 0] == 100
+
+    def test_a_picture_crosses_over_from_the_one_that_was_shown_last(self, player: Player) -> None:
+        turn = Turn(1, "hi")
+        player.put(self.block(turn))
+        self.play(player, 8 * PER_FRAME)
+        player.cut(turn)
+        player.skip(3 * PER_FRAME)
+        player.put(self.block(None, 104), fade=3)
+        self.play(player, PER_FRAME)
+        assert player.frame_at(8 * PER_FRAME).pixels[0, 0, 0] == round(0.75 * 4 + 0.25 * 104)
+
+
 def test_closing_wakes_everybody_who_waits() -> None:
     rig = Rig()
     ends: list[str] = []

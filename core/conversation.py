@@ -17,7 +17,6 @@ from core.media import CAPTURE_RATE, AudioChunk, Turn
 from core.memory import Spoken
 from core.person import Person
 from core.scribe import Glimpsed
-from core.unanswered import kept_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -297,12 +296,12 @@ class Conversation:
 
     def _open(self, command: Open) -> None:
         self.interrupt()
+        self._voice.fall_silent()
+        self._dialogue.forget()
         self._memory.open(command.history)
-        self._number = max(self._number, command.history.last_turn)
-        self._opened_at = self._number
-        self._unanswered.asked()
-        self._unanswered.turn = kept_question(command.history)
-        self._sounding, self._voice.words = None, ""
+        self._number = self._opened_at = max(self._number, command.history.last_turn)
+        self._unanswered.opened(command.history)
+        self._sounding = None
 
     # -- the answer
 

@@ -136,7 +136,7 @@ class Person:
         self._hearing.follow(rules, hold_to_talk)
 
     def fall_silent(self) -> None:
-        """The microphone was switched off."""
+        """The microphone was switched off, or another conversation begins: what they were saying is forgotten."""
         self._scribe.rest()
         self._go_on()
         self._intrusion.ends()

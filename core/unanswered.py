@@ -59,6 +59,11 @@ class Unanswered:
         if told is not None:
             self._emit(Recovered(told))
 
+    def opened(self, history: History) -> None:
+        """Another conversation begins: its last question may be without an answer."""
+        self.asked()
+        self.turn = kept_question(history)
+
     def keep(self, turn: Turn, error: LiveTalkError, *, begun: bool, now: float) -> None:
         """`turn` failed; an answer that had `begun` is not asked for again by itself."""
         self.turn = turn

@@ -141,6 +141,7 @@ class ScriptedDialogue:
     anticipated: list[AudioChunk] = field(default_factory=list)
     hold: bool = False
     replies: list[Reply] = field(default_factory=list)
+    forgotten: int = 0
     closed: bool = False
 
     def anticipate(self, speech: AudioChunk) -> None:
@@ -169,6 +170,9 @@ class ScriptedDialogue:
     def heard(self, turn: Turn, text: str, seconds: float) -> None:
         assert turn in self.cancelled
         self.told_heard.append((turn.number, text, seconds))
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
     def close(self) -> None:
         self.closed = True

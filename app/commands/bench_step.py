@@ -148,6 +148,9 @@ class _Recital:
     def heard(self, turn: Turn, text: str, seconds: float) -> None:
         pass
 
+    def forget(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -117,6 +117,10 @@ class ChatTransport:
         words = " ".join("".join(written).split())
         return "" if words in {"-", "–", "—"} else words
 
+    def forget(self) -> None:
+        """Another conversation begins."""
+        self._forget_hearing()
+
     async def close(self) -> None:
         self._forget_hearing()
         await self._speech.close()

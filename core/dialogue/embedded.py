@@ -60,13 +60,18 @@ class _Introduce:
 
 
 @dataclass(frozen=True, eq=False)
+class _Forget:
+    pass
+
+
+@dataclass(frozen=True, eq=False)
 class _Start:
     turn: Turn
     history: tuple[Message, ...]
     reply: Reply
 
 
-_Command = _Anticipate | _Introduce | _Start
+_Command = _Anticipate | _Introduce | _Forget | _Start
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +138,10 @@ class EmbeddedDialogue:
     def heard(self, turn: Turn, text: str, seconds: float) -> None:
         """It is told with the history of the next turn."""
 
+    def forget(self) -> None:
+        """What was understood and expected in this conversation is of no use in the next."""
+        self._inbox.offer(_Forget())
+
     def introduce(self, name: str, voice: str) -> None:
         """Have another name and another voice of flite, from the next turn on; an answer under way ends as it began.
         The models stay loaded; what was thought ahead is forgotten."""
@@ -175,6 +184,8 @@ class EmbeddedDialogue:
                 self._composer.introduce(Known(name))
                 self._able.speak_as(voice)
                 self._mouth.forget()
+            case _Forget():
+                self._understood, self._expected = None, ()
             case None:
                 self._resting = next(self._spare, self) is self
 

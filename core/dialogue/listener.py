@@ -98,6 +98,12 @@ class Listener:
         if number not in self._writing:
             self._over(number)
 
+    def forget(self) -> None:
+        """Another conversation begins: its requests hold no sound of this one, and nobody is asked for its words."""
+        self._sounds.clear()
+        for task in self._writing.values():
+            task.cancel()
+
     async def close(self) -> None:
         tasks = list(self._writing.values())
         for task in tasks:

@@ -126,6 +126,10 @@ class OmniDialogue:
         """Have a live server believe no more than that of the reply that was cut."""
         self._call(self._live.heard, turn.number, text, seconds)
 
+    def forget(self) -> None:
+        """Keep no sound for later requests, and no connection whose server remembers."""
+        self._call(self._forget)
+
     def close(self) -> None:
         """End every turn, the connections and the threads. Turns must be cancelled before, or their listener closed."""
         self._call(self._finish)
@@ -188,6 +192,13 @@ class OmniDialogue:
         if number == self._excused:
             self._excused = -1
         self._live.interrupted(number)
+        self._warm()
+
+    def _forget(self) -> None:
+        self._paused = None
+        self._listener.forget()
+        self._chat.forget()
+        self._live.forget()
         self._warm()
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:

@@ -104,6 +104,11 @@ class Dialogue(Protocol):
         turn that goes on, or of which nobody shall know."""
         ...
 
+    def forget(self) -> None:
+        """Another conversation begins: nothing that is kept of this one, its sound above all, goes into what is asked
+        from here on. No turn is under way."""
+        ...
+
     def close(self) -> None:
         """End the thread and the connection; waits until they have ended."""
         ...

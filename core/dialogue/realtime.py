@@ -123,6 +123,11 @@ class RealtimeTransport:
         if link is not None and link.interrupted and link.turn == number and not link.heard.done():
             link.heard.set_result((text, seconds))
 
+    def forget(self) -> None:
+        """Another conversation begins, of which no server may know what it knows of this one."""
+        if self._ahead is not None or (self._link is not None and self._link.used):
+            self._drop()
+
     async def close(self) -> None:
         self._drop()
         if self._leaving:

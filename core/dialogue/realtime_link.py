@@ -62,6 +62,11 @@ class Link:
         return self._truncates and bool(self.reply.item)
 
     @property
+    def used(self) -> bool:
+        """Whether anything of a conversation went over it."""
+        return self.turn >= 0 or self._start >= 0 or bool(self.told)
+
+    @property
     def settled(self) -> bool:
         """Whether the server's idea of the last reply is the person's."""
         return self._answered and not self.interrupted

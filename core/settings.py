@@ -144,6 +144,11 @@ def data_folder() -> Path:
     return Path(os.environ.get("LIVETALK_DATA") or platformdirs.user_data_dir("LiveTalk", appauthor=False))
 
 
+def cache_folder() -> Path:
+    """Where lies what can be found out again; `LIVETALK_CACHE` overrides it."""
+    return Path(os.environ.get("LIVETALK_CACHE") or platformdirs.user_cache_dir("LiveTalk", appauthor=False))
+
+
 def models_folder() -> Path:
     """Where the models that come inside packages are kept; `LIVETALK_MODELS` overrides it."""
     return Path(os.environ.get("LIVETALK_MODELS") or data_folder() / "models")

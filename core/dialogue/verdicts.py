@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import platformdirs
 
 from core.dialogue.profile import LASTING, turned
+from core.settings import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +33,8 @@ _FORM = msgspec.json.Decoder(dict[str, _Verdict])
 
 
 def verdicts_path() -> Path:
-    """The file in the platform's cache folder; `LIVETALK_CACHE` overrides the folder."""
-    folder = os.environ.get("LIVETALK_CACHE") or platformdirs.user_cache_dir("LiveTalk", appauthor=False)
-    return Path(folder) / "endpoints.json"
+    """The file in the platform's cache folder."""
+    return cache_folder() / "endpoints.json"
 
 
 class Verdicts:

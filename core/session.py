@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.audio.pairs import Pairs, pairs_path
 from core.audio.sound import SoundLoop
 from core.camera import Camera
 from core.casting import Casting
@@ -105,6 +106,7 @@ class Session:
                 emit,
                 now=parts.now,
                 echo=settings.audio.echo,
+                pairs=Pairs(pairs_path()),
                 skip=self.player.skip,
             )
             self.sound.volume = settings.audio.volume

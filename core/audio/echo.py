@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from core.audio.delay import DelayMeter
+from core.audio.delay import SPAN, DelayMeter
+from core.audio.drift import DriftMeter
 from core.audio.in_step import InStep
 from core.audio.overlap import Overlap
+from core.audio.pairs import STRANGERS, Pair
 from core.media import CAPTURE_RATE
 
 if TYPE_CHECKING:
@@ -32,16 +34,22 @@ class EchoGuard:
     """10 ms frames of what was played and of what was heard go in, what the person said comes out. Sound thread only.
 
     Half-duplex means silence instead of the microphone while the avatar's voice sounds, and `TAIL_S` more.
+
+    Args:
+        known: what was learned of these devices before.
     """
 
-    def __init__(self, mode: EchoMode) -> None:
+    def __init__(self, mode: EchoMode, known: Pair = STRANGERS) -> None:
         self._mode = mode
         self._canceller = _canceller() if mode in ("auto", "cancel") else None
         self._overlap = Overlap(FRAME)
         self._trust = Trust()
-        self._delay = DelayMeter()
-        self._far = InStep(FRAME, _FAR_LIMIT)
+        self._delay = DelayMeter(known.lag_s)
+        self._drift = DriftMeter(known.drift)
+        self._far = InStep(FRAME, _FAR_LIMIT, 1 - (known.drift or 0.0))
         self._near_kept = np.zeros(0, np.float32)
+        self._jumps = 0
+        self._heard = 0
         self._quiet_frames = 10_000
 
     @property
@@ -56,7 +64,12 @@ class EchoGuard:
     def delay_s(self) -> float | None:
         """How late the loudspeaker is heard by the microphone, drivers and air together; None while unknown."""
         seconds = self._delay.seconds
-        return None if seconds is None else seconds + InStep.RESERVE / CAPTURE_RATE
+        return None if seconds is None else seconds + self._far.lead / CAPTURE_RATE
+
+    @property
+    def learned(self) -> Pair:
+        """What is known of the devices."""
+        return Pair(self._drift.drift, self._delay.seconds)
 
     def play(self, samples: Samples) -> None:
         """What the loudspeaker took, mono at `CAPTURE_RATE`, in step with what `clean` is given."""
@@ -82,15 +95,27 @@ class EchoGuard:
         loud = _rms(far) > _VOICE_RMS
         self._reverse(far)
         self._quiet_frames = 0 if loud else self._quiet_frames + 1
-        self._delay.look(far, near)
+        self._keep_in_step(far, near)
         clean = near
         if self._canceller is not None:
             cancelled = self._canceller.clean(near)
             self._trust.look(_rms(far), _rms(near), _rms(cancelled))
-            clean = self._overlap(far, near, cancelled)
+            person = self._overlap(far, near, cancelled)
+            clean = cancelled if self._drift.drift is None else person
         if self.half_duplex and self._quiet_frames * FRAME < self._closed_s() * CAPTURE_RATE:
             return np.zeros(FRAME, np.float32)
         return clean
+
+    def _keep_in_step(self, far: Samples, near: Samples) -> None:
+        if self._far.jumps != self._jumps:
+            self._jumps = self._far.jumps
+            self._trust.doubt()
+        self._heard += FRAME
+        echo = self._delay.look(far, near)
+        if echo is not None:
+            middle = SPAN / 2
+            self._drift.look(echo, self._heard - middle, self._far.moved - (self._far.pace - 1) * middle)
+            self._far.pace = 1 - (self._drift.drift or 0.0)
 
     def _closed_s(self) -> float:
         """How long the microphone stays closed after the last of the voice was played."""
@@ -140,6 +165,12 @@ class Trust:
             if self._voiced.frames == self._SPAN:
                 self._judge(*self._voiced.take())
 
+    def doubt(self) -> None:
+        """The echo jumped: what the canceller could do says nothing of what it can now."""
+        self.kept = False
+        self._losses_db.clear()
+        self._voiced.take()
+
     def _know_room(self, heard: float, left: float) -> None:
         """The quietest half second without the voice; forgotten slowly, for rooms that grow loud."""
         if self._room is None or heard < self._room[0] * self._FORGET:
@@ -171,7 +202,8 @@ class _Powers:
         self.frames += 1
 
     def take(self) -> tuple[float, float]:
-        means = self._heard / self.frames, self._left / self.frames
+        frames = max(1, self.frames)
+        means = self._heard / frames, self._left / frames
         self._heard = self._left = 0.0
         self.frames = 0
         return means

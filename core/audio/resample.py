@@ -31,7 +31,8 @@ class Resampler:
         common = math.gcd(source, target)
         self._up, self._down = target // common, source // common
         self._reach = math.ceil(WIDTH * max(1.0, source / target))
-        self._phases = _phases(self._up, self._reach, min(1.0, target / source) * _PASSBAND)
+        cutoff = min(1.0, target / source) * _PASSBAND
+        self._phases = _filters(np.arange(self._up) / self._up, self._reach, cutoff)
         self._plain = source == target
         self.reset()
 
@@ -67,9 +68,32 @@ class Resampler:
         return made
 
 
-def _phases(up: int, reach: int, cutoff: float) -> Samples:
-    """One filter for each fraction of an input sample: [up, 2 * reach], each summing to 1."""
-    taps = np.arange(-reach + 1, reach + 1)[None, :] - np.arange(up)[:, None] / up
+class Between:
+    """Sound between its samples: the band-limited curve through them, at any place. Keeps nothing."""
+
+    REACH = WIDTH
+    """Samples on each side of a place that its value depends on."""
+    _PLACES = 64
+    """Filters for each sample; between two of them a straight line is right to 75 dB."""
+
+    def __init__(self) -> None:
+        self._filters = _filters(np.arange(self._PLACES + 1) / self._PLACES, self.REACH, 1.0)
+
+    def __call__(self, samples: Samples, where: np.ndarray) -> Samples:
+        """The values of `samples` at the positions `where` [n], each from `REACH` - 1 up to `REACH` samples before the
+        end of `samples`. At whole positions these are the samples themselves."""
+        base = np.floor(where).astype(int)
+        place = (where - base) * self._PLACES
+        below = place.astype(int)
+        share = (place - below)[:, None].astype(np.float32)
+        filters = (1 - share) * self._filters[below] + share * self._filters[below + 1]
+        windows = np.lib.stride_tricks.sliding_window_view(samples, 2 * self.REACH)
+        return np.einsum("nk,nk->n", windows[base - self.REACH + 1], filters)
+
+
+def _filters(places: np.ndarray, reach: int, cutoff: float) -> Samples:
+    """One filter for each place [n] between two input samples: [n, 2 * reach], each summing to 1."""
+    taps = np.arange(-reach + 1, reach + 1)[None, :] - places[:, None]
     window = np.i0(_KAISER_BETA * np.sqrt(np.clip(1 - (taps / reach) ** 2, 0, None))) / np.i0(_KAISER_BETA)
     filters = cutoff * np.sinc(cutoff * taps) * window
     return (filters / filters.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -7,34 +7,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.audio.echo import EchoGuard
+from core.audio.ear import Ear, fallen
 from core.audio.resample import Resampler
 from core.audio.softness import Softness
 from core.audio.timeline import Timeline
 from core.channel import Channel, TimedOut
-from core.media import CAPTURE_RATE, MEDIA_RATE, AudioChunk
+from core.media import MEDIA_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.audio.device import Loudspeaker, Microphone, SoundDevice
+    from core.audio.device import Loudspeaker, SoundDevice
     from core.audio.echo import EchoMode
+    from core.audio.pairs import Pairs
     from core.clock import SampleClock
     from core.events import Emit
-    from core.media import Samples
+    from core.media import AudioChunk, Samples
 
 TICK_S = 0.01
 RING_S = 0.12
 """How much sound is kept written ahead of the device."""
-CHUNK = 512
-"""Samples of an `AudioChunk`: one window of the voice detector."""
 HUSH_LIMIT_S = 0.05
 DUCKED = 10 ** (-12 / 20)
 """Gain of the avatar's voice while it is not clear whether somebody interrupts it: 12 dB down."""
 _FADE_S = 0.008
 _GUARD_S = 0.002
 _RESTART_S = 0.005
-_LEVEL_FALL_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -54,9 +52,10 @@ class SoundLoop:
     Args:
         device: opened and closed by whoever made it.
         fill: copies the next media samples into its argument and returns how many there were.
-        hear: given whole `AudioChunk`s of `CHUNK` samples.
+        hear: given whole `AudioChunk`s of `ear.CHUNK` samples.
         now: seconds, the pace of the ticks.
         echo: how the avatar is kept from hearing itself.
+        pairs: what earlier sessions learned of the devices; told what this one learned when `run` ends.
         skip: told, before the next `fill`, how many of the last media samples were flushed and never heard.
     """
 
@@ -70,6 +69,7 @@ class SoundLoop:
         *,
         now: Callable[[], float],
         echo: EchoMode = "auto",
+        pairs: Pairs | None = None,
         skip: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._device = device
@@ -79,7 +79,7 @@ class SoundLoop:
         self._running = False
         self._stopped = False
         self._out = _Output(device.loudspeaker, clock, fill, skip)
-        self._ear = _Ear(hear, EchoGuard(echo))
+        self._ear = Ear(hear, echo, device.microphone, device.loudspeaker, pairs)
 
     def run(self) -> None:
         """Tick until `stop`.
@@ -96,6 +96,7 @@ class SoundLoop:
                 self._answer_until(due)
         finally:
             self._running = False
+            self._ear.close()
 
     def stop(self) -> None:
         self._stopped = True
@@ -106,7 +107,7 @@ class SoundLoop:
         for event in self._device.tend():
             self._emit(event)
         played = self._out.turn(self._device.loudspeaker)
-        self._ear.turn(self._device.microphone, played, self._device.loudspeaker.rate)
+        self._ear.turn(self._device.microphone, self._device.loudspeaker, played)
 
     def hush(self) -> int:
         """Silence the loudspeaker at once; how many media samples were handed out and will never be heard.
@@ -238,7 +239,7 @@ class _Output:
         self._clock.set(int(self._timeline.media_at(loudspeaker.leaving)))
         played = loudspeaker.played(max(self._seen, taken - loudspeaker.rate // 2), taken)
         self._seen = taken
-        self.level = _level(self.level, played, loudspeaker.rate)
+        self.level = fallen(self.level, played, loudspeaker.rate)
         return played
 
     def flush(self) -> int:
@@ -334,60 +335,3 @@ class _Output:
             gain[:ramp] = np.linspace(self._gain, goal, ramp + 1, dtype=np.float32)[1:]
             self._gain = goal
         return np.clip(samples * gain, -1, 1)
-
-
-class _Ear:
-    """Turns what the microphone takes into chunks without the avatar's own voice."""
-
-    def __init__(self, hear: Callable[[AudioChunk], None], echo: EchoGuard) -> None:
-        self.on = True
-        self.level = 0.0
-        self._hear = hear
-        self._echo = echo
-        self._microphone: Microphone | None = None
-        self._near = Resampler(CAPTURE_RATE, CAPTURE_RATE)
-        self._far = Resampler(CAPTURE_RATE, CAPTURE_RATE)
-        self._far_rate = CAPTURE_RATE
-        self._kept = np.zeros(0, np.float32)
-        self._start = 0
-
-    @property
-    def half_duplex(self) -> bool:
-        return self._echo.half_duplex
-
-    @property
-    def echo_delay_s(self) -> float | None:
-        return self._echo.delay_s
-
-    def turn(self, microphone: Microphone | None, played: Samples, played_rate: int) -> None:
-        if microphone is not self._microphone:
-            self._microphone = microphone
-            self._near = Resampler(microphone.rate if microphone else CAPTURE_RATE, CAPTURE_RATE)
-        if microphone is None:
-            self.level = 0.0
-            self._deliver(np.zeros(int(TICK_S * CAPTURE_RATE), np.float32))
-            return
-        if played_rate != self._far_rate:
-            self._far_rate = played_rate
-            self._far = Resampler(played_rate, CAPTURE_RATE)
-        self._echo.play(self._far(played))
-        clean = self._echo.clean(self._near(microphone.take()))
-        if not self.on:
-            clean = np.zeros_like(clean)
-        self.level = _level(self.level, clean, CAPTURE_RATE)
-        self._deliver(clean)
-
-    def _deliver(self, samples: Samples) -> None:
-        self._kept = np.concatenate([self._kept, samples])
-        while len(self._kept) >= CHUNK:
-            chunk, self._kept = self._kept[:CHUNK].copy(), self._kept[CHUNK:]
-            self._hear(AudioChunk(chunk, self._start))
-            self._start += CHUNK
-
-
-def _level(before: float, samples: Samples, rate: int) -> float:
-    """Rises at once, falls by e in `_LEVEL_FALL_S`."""
-    if not len(samples):
-        return before
-    fallen = before * float(np.exp(-len(samples) / rate / _LEVEL_FALL_S))
-    return max(fallen, float(np.sqrt(np.mean(np.square(samples)))))

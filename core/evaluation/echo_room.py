@@ -9,7 +9,7 @@ import numpy as np
 from scipy import fft, signal
 
 from core.audio.device import PacedLoudspeaker
-from core.audio.resample import Resampler
+from core.audio.resample import Between, Resampler
 from core.media import CAPTURE_RATE
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ _ORDER = 12
 @dataclass(frozen=True)
 class Room:
     """`late_s` is what devices and drivers hold back; `drive` how hard the loudspeaker is pushed (1 is a mild bend);
-    `drift` parts in a million by which the microphone's clock runs fast; every `moves_s` somebody moves."""
+    `drift` parts in a million by which the microphone's clock runs fast; every `moves_s` somebody moves. With `piece_s`
+    both devices work in pieces of this length, each as late as it happens, up to half of one."""
 
     late_s: float = 0.08
     drive: float = 1.0
@@ -39,6 +40,7 @@ class Room:
     echo_db: float = ECHO_DB
     moves_s: float = 60.0
     absorption: float = 0.35
+    piece_s: float = 0.0
 
 
 def impulse_response(room: Room, where: Sequence[float], mouth: Sequence[float] = (2.1, 1.2, 0.85)) -> Samples:
@@ -68,7 +70,8 @@ class EchoingSound:
     is the caller's."""
 
     def __init__(self, now: Callable[[], float], room: Room, people: Samples) -> None:
-        self.loudspeaker = PacedLoudspeaker(SPEAKER_RATE, now, self._into_room)
+        paced = _Pieces(now, room.piece_s, 1) if room.piece_s else now
+        self.loudspeaker = PacedLoudspeaker(SPEAKER_RATE, paced, self._into_room)
         self.microphone = _Microphone(now, room, people)
         self._room = room
         self._down = Resampler(SPEAKER_RATE, CAPTURE_RATE)
@@ -104,6 +107,23 @@ class EchoingSound:
         self._heard += len(samples)
 
 
+class _Pieces:
+    """A device's clock: it stands still between the moments at which the device works."""
+
+    def __init__(self, now: Callable[[], float], piece_s: float, seed: int) -> None:
+        self._now = now
+        self._piece_s = piece_s
+        self._rng = np.random.default_rng(seed)
+        self._done = 0
+        self._late_s = 0.0
+
+    def __call__(self) -> float:
+        while self._now() >= (self._done + 1) * self._piece_s + self._late_s:
+            self._done += 1
+            self._late_s = float(self._rng.uniform(0, self._piece_s / 2))
+        return self._done * self._piece_s
+
+
 class _Microphone:
     """Hears the room as it was `late_s` ago and the people as they are, on a clock of its own."""
 
@@ -112,14 +132,17 @@ class _Microphone:
     alive = True
 
     def __init__(self, now: Callable[[], float], room: Room, people: Samples) -> None:
-        self._now = now
-        self._began = now()
         self._pace = 1 + room.drift * 1e-6
+        began = now()
+        self._now: Callable[[], float] = lambda: (now() - began) * self._pace
+        if room.piece_s:
+            self._now = _Pieces(self._now, room.piece_s, 2)
         self._people = people
         self._gain = 1.0
         self._goal = 10 ** (room.echo_db / 20)
-        self._echo = np.zeros(int(room.late_s * CAPTURE_RATE), np.float32)
-        self._echo_from = 0
+        self._between = Between()
+        self._echo = np.zeros(Between.REACH + int(room.late_s * CAPTURE_RATE), np.float32)
+        self._echo_from = -Between.REACH
         self._given = 0
         self._noise = np.random.default_rng(5)
         self.latency_s = 0.0
@@ -134,15 +157,15 @@ class _Microphone:
         self._echo = np.concatenate([self._echo, echo * np.float32(self._gain)])
 
     def take(self) -> Samples:
-        due = int((self._now() - self._began) * self.rate * self._pace)
+        due = int(self._now() * self.rate)
         where = np.arange(self._given, due) / self._pace - self._echo_from
-        where = where[where < len(self._echo) - 1]
-        echo = np.interp(where, np.arange(len(self._echo)), self._echo)
+        where = where[where < len(self._echo) - Between.REACH]
+        echo = self._between(self._echo, where)
         said = self._people[self._given : self._given + len(where)]
         heard = echo + self._noise.normal(0, 10 ** (NOISE_DB / 20), len(where))
         heard[: len(said)] += said
         self._given += len(where)
-        keep_from = max(0, int(self._given / self._pace) - self._echo_from - 2)
+        keep_from = max(0, int(self._given / self._pace) - self._echo_from - Between.REACH)
         self._echo = self._echo[keep_from:]
         self._echo_from += keep_from
         taken = np.clip(heard, -1, 1).astype(np.float32)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.audio.resample import Resampler
+from core.audio.resample import Between, Resampler
 
 RATES = [(24_000, 48_000), (24_000, 44_100), (48_000, 16_000), (44_100, 16_000), (16_000, 16_000)]
 
@@ -43,3 +43,11 @@ def test_after_a_reset_it_is_like_new() -> None:
     first = used(samples)
     used.reset()
     assert np.array_equal(used(samples), first)
+
+
+def test_between_samples_lies_the_curve_through_them() -> None:
+    tone = np.sin(2 * np.pi * 3000 * np.arange(2000) / 16_000).astype(np.float32)
+    where = np.linspace(100, 1900, 5000)
+    assert np.abs(Between()(tone, where) - np.sin(2 * np.pi * 3000 * where / 16_000)).max() < 1e-3
+    whole = np.arange(100, 1900)
+    assert np.allclose(Between()(tone, whole.astype(float)), tone[whole], atol=1e-6)

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.audio.device import PacedLoudspeaker
+from core.audio.ear import CHUNK
 from core.audio.software import SoftwareMicrophone, SoftwareSound
-from core.audio.sound import CHUNK, HUSH_LIMIT_S, RING_S, SoundLoop
+from core.audio.sound import HUSH_LIMIT_S, RING_S, SoundLoop
 from core.clock import SampleClock
 from core.media import CAPTURE_RATE, MEDIA_RATE
 from core.worker import Worker

@@ -28,10 +28,11 @@ _PEOPLE_COUNT = 3.0
 everything in the tone of somebody who has finished."""
 _SHORTEST_S = 0.27
 """Silences shorter than what was put in say nothing about waiting: no rule ends a turn in them."""
-_LATEST_S = 0.45
-"""Mean delay that the thresholds may cost on the turns they are chosen on, at the usual patience."""
-_FINISHED = (0.35, 0.4, 0.45, 0.5, 0.55)
-_UNFINISHED = (0.05, 0.1, 0.15)
+_MOST_EARLY = 0.215
+"""Share of the turns they are chosen on that the thresholds may end too early, at the usual patience."""
+_FINISHED = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+_UNFINISHED = (0.02, 0.04, 0.06, 0.1, 0.15)
+_SLOW = 0.95
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def _regress(known: Sequence[Pause], data: Samples) -> list[float]:
 
 
 def thresholds(trials: Sequence[Trial], models: Models, finished: Finished) -> TurnRules:
-    """The rules whose two thresholds end the fewest turns early among those that are no later than `_LATEST_S`."""
+    """The rules whose two thresholds are soonest, on average and at the `_SLOW` quantile together, among those that end
+    no more turns early than `_MOST_EARLY`."""
     heard = list(pauses(trials, models))
     chances = [finished(pause.verdict.tone, pause.verdict.words) or 0.0 for pause in heard]
     choices = [
@@ -100,11 +102,12 @@ def thresholds(trials: Sequence[Trial], models: Models, finished: Finished) -> T
         if low < high
     ]
     scored = [(*_score(heard, chances, rules), rules) for rules in choices]
-    return min((early, rules.finished, rules) for early, delay_s, rules in scored if delay_s <= _LATEST_S)[2]
+    return min((delay_s, rules.finished, rules) for early, delay_s, rules in scored if early <= _MOST_EARLY)[2]
 
 
 def _score(heard: Sequence[Pause], chances: Sequence[float], rules: TurnRules) -> tuple[float, float]:
-    """Share of turns ended too early, and mean delay, without having the turn taker hear it all again."""
+    """Share of turns ended too early, and the sum of the mean delay and the one at `_SLOW`, without having the turn
+    taker hear it all again."""
     early: dict[int, bool] = {}
     delays: list[float] = []
     for pause, chance in zip(heard, chances, strict=True):
@@ -115,7 +118,7 @@ def _score(heard: Sequence[Pause], chances: Sequence[float], rules: TurnRules) -
             delays.append((pause.at - pause.trial.end) / CAPTURE_RATE - rules.pause_ms / 1000 + wait_s)
         else:
             early[turn] |= wait_s <= pause.lasts_s
-    return sum(early.values()) / len(early), float(np.mean(delays))
+    return sum(early.values()) / len(early), float(np.mean(delays) + np.quantile(delays, _SLOW))
 
 
 def list_early(trials: Sequence[Trial], models: Models, finished: Finished, most: int) -> Iterator[str]:

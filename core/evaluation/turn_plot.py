@@ -1,4 +1,4 @@
-"""The picture of turn-taking: turns ended too early over the mean delay, on the part fitted and the one reported."""
+"""The picture of turn-taking: turns ended too early over the mean delay, on the part fitted and the last one."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     """Milliseconds as a label, mean delay in seconds, share of turns ended too early."""
 
 _LINES = (("silence", "#c2410c", "silence alone"), ("patience", "#0a6c74", "tone and words, by patience"))
-_STYLES = {Part.REPORTED: ("o-", 1.0), Part.FITTED: (".--", 0.4)}
 
 
 def draw(curves: dict[Part, dict[str, Line]], path: Path) -> None:
-    """Silence rules and ours as lines, the part that is reported in full colour."""
+    """Silence rules and ours as lines, the last of the parts in full colour."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     drawing = Figure(figsize=(7, 4.5))
     FigureCanvasAgg(drawing)
     axes = drawing.subplots()
-    for part, (style, strength) in _STYLES.items():
+    last = [part for part in Part if part in curves][-1]
+    for part, style, strength in ((last, "o-", 1.0), (Part.FITTED, ".--", 0.4)):
         for name, colour, label in _LINES:
             line = curves[part][name]
             delays, shares = [delay for _, delay, _ in line], [100 * early for _, _, early in line]
-            title = label if part is Part.REPORTED else f"{label} (fitted on)"
+            title = label if part is last else f"{label} (fitted on)"
             axes.plot(delays, shares, style, color=colour, alpha=strength, label=title)
-            if part is Part.REPORTED:
+            if part is last:
                 for (mark, _, _), x, y in zip(line, delays, shares, strict=True):
                     axes.annotate(f"{mark} ms", (x, y), fontsize=6, xytext=(4, 3), textcoords="offset points")
     axes.set_xlabel("mean delay after the true end, s")

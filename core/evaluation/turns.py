@@ -136,9 +136,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ending = TurnEnding(folder / "smart-turn" / "smart-turn-v3.2-cpu.onnx")
     models = Models(Vad(folder / "silero" / "silero_vad.onnx"), ending, recognizer, options.kept)
     finished = Finished.read(assets_folder() / "models" / "turns")
-    trials = make_trials(_turns(options, lambda sound: recognizer(sound).text)[:: options.every])
-    parts = {part: [trial for trial in trials if trial.said.part is part] for part in Part}
-    parts = {part: own for part, own in parts.items() if own}
+    turns = _turns(options, lambda sound: recognizer(sound).text)[:: options.every]
+    parts = {part: make_trials([said for said in turns if said.part is part]) for part in Part}
+    parts = {part: trials for part, trials in parts.items() if trials}
     if options.fit:
         finished = fit(parts[Part.FITTED], models, finished.wording)
         print("weights", finished.weights)

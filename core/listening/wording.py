@@ -1,9 +1,11 @@
-"""Wording: how likely it is that English words are all that somebody wanted to say, by a small recurrent network."""
+"""Wording: how likely it is that English words are all that somebody wanted to say, by a small recurrent network and
+what people often say."""
 
 from __future__ import annotations
 
 import math
 import re
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ import numpy as np
 from core.errors import LiveTalkError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from core.media import Samples
@@ -21,6 +24,11 @@ UNKNOWN = 1
 _LATEST = 30
 """Words that are looked at: training saw no more."""
 
+LONGEST_PHRASE = 5
+"""Words of the sentences that are looked up."""
+_OPENERS = frozenset(("um", "uh", "er", "so", "and", "but", "well", "okay", "ok", "oh", "hey", "hi", "yes", "no"))
+"""What people put before a sentence."""
+
 
 def read_words(text: str) -> list[str]:
     """The words of `text` as the network knows them: lower case, without marks, every number the same."""
@@ -28,10 +36,23 @@ def read_words(text: str) -> list[str]:
     return ["#" if word.isdigit() else word for word in found]
 
 
+def phrase_key(words: Sequence[str]) -> int:
+    """What a short sentence is looked up by: none is written in the file."""
+    return zlib.crc32(" ".join(words).encode())
+
+
+def read_phrase(text: str) -> list[str]:
+    """The words of the last sentence of `text`, without what may stand before one."""
+    words = next(filter(None, map(read_words, reversed(re.split(r"[.?!]+", text)))), [])
+    first = next((at for at, word in enumerate(words) if word not in _OPENERS), 0)
+    return words[first:]
+
+
 @dataclass(frozen=True, eq=False)
 class Wording:
-    """A gated recurrent unit (Cho et al. 2014, in PyTorch's form) over words, and one probability after each. What it
-    learned from is in assets/models/turns/MODEL_CARD.md. Any one thread."""
+    """A gated recurrent unit (Cho et al. 2014, in PyTorch's form) over words, and one probability after each. Short
+    sentences that it would take for the beginning of longer ones, because it saw so many of those, are looked up. What
+    both learned from is in assets/models/turns/MODEL_CARD.md. Any one thread."""
 
     rows: dict[str, int]
     table: Samples
@@ -45,6 +66,8 @@ class Wording:
     usual: Samples
     """[lengths] that logarithm for so few words, whichever they are, in what was learned from. It is taken off: turns
     of a few words are commoner than such sentences in a collection."""
+    phrases: dict[int, float]
+    """For the `phrase_key` of short sentences that end there rather than go on, the logarithm of the odds of it."""
 
     @classmethod
     def read(cls, path: Path) -> Wording:
@@ -57,6 +80,7 @@ class Wording:
             with np.load(path, allow_pickle=False) as saved:
                 rows = {word: row for row, word in enumerate(str(saved["words"]).split("\n"), UNKNOWN + 1)}
                 arrays = [saved[name].astype(np.float32) for name in ("table", "inward", "onward", "outward", "usual")]
+                phrases = dict(zip(saved["phrases"].tolist(), saved["phrase_odds"].tolist(), strict=True))
         except (OSError, ValueError, KeyError) as error:
             raise LiveTalkError(
                 Problem.MODEL_DAMAGED,
@@ -64,18 +88,22 @@ class Wording:
                 "Install LiveTalk again. Until then, the tone of your voice alone tells when you have finished.",
                 detail=f"{path}: {error}",
             ) from error
-        return cls(rows, *arrays)
+        return cls(rows, *arrays, phrases=phrases)
 
     def __call__(self, text: str) -> float:
         """The probability (0..1) that somebody who said `text` has finished; 0 when there are no words."""
         words = read_words(text)[-_LATEST:]
         if not words:
             return 0.0
+        phrase = self.phrases.get(phrase_key(read_phrase(text)), -math.inf)
+        return 1 / (1 + math.exp(-max(self._odds(words), phrase)))
+
+    def _odds(self, words: Sequence[str]) -> float:
         state = np.zeros(len(self.outward) - 1, np.float32)
         for word in words:
             state = self._step(self.table[self.rows.get(word, UNKNOWN)], state)
         odds = float(state @ self.outward[:-1] + self.outward[-1])
-        return 1 / (1 + math.exp(float(self.usual[min(len(words), len(self.usual)) - 1]) - odds))
+        return odds - float(self.usual[min(len(words), len(self.usual)) - 1])
 
     def _step(self, word: Samples, state: Samples) -> Samples:
         new = word @ self.inward[:-1] + self.inward[-1]

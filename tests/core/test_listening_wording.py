@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import LiveTalkError, Problem
 from core.listening.finished import Finished
-from core.listening.wording import UNKNOWN, Wording, read_words
+from core.listening.wording import UNKNOWN, Wording, phrase_key, read_phrase, read_words
 from core.settings import assets_folder
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_the_network_is_pytorchs(tmp_path: Path) -> None:
 
     torch.manual_seed(3)
     network = Network(3).eval()
-    save(network, ["can", "you", "help"], np.zeros(3), tmp_path / "wording.npz")
+    save(network, ["can", "you", "help"], np.zeros(3), {}, tmp_path / "wording.npz")
     said = [UNKNOWN + 2, UNKNOWN + 1, UNKNOWN, UNKNOWN + 3]
     expected = torch.sigmoid(network(torch.tensor([said])))[0, -1].item()
     assert Wording.read(tmp_path / "wording.npz")("You can, um, help") == pytest.approx(expected, abs=2e-3)
@@ -66,6 +66,32 @@ def test_short_sentences_are_no_less_complete_than_long_ones(wording: Wording) -
     assert prior[:2] == pytest.approx(np.log([1 / (1 + 1 / 2 + 1 / 4), 1.0]))
     for whole, part in (("Stop.", "What"), ("Thank you.", "Can you"), ("What time is it?", "What time does the")):
         assert wording(part) < 0.3 < wording(whole)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["What time is it?", "Who are you?", "How are you?", "Where am I?", "What does that mean?", "Tell me a joke."],
+)
+def test_what_everybody_says_is_complete_although_longer_sentences_begin_so(wording: Wording, said: str) -> None:
+    for text in (said, f"Okay, {said}", f"Thank you. {said}"):
+        assert wording(text) > 0.4
+        assert wording(text.replace("?", "").rsplit(" ", 1)[0]) < 0.4
+
+
+def test_phrases_are_sentences_that_end_oftener_than_they_go_on() -> None:
+    pytest.importorskip("torch")
+    from core.evaluation.wording import phrases
+
+    said = ["stop", "go on", "go on", "go on please", "who are", *["who are they"] * 6, "um"]
+    odds = phrases([text.split() for text in said])
+    assert odds.keys() == {phrase_key(text.split()) for text in ("stop", "go on", "go on please", "who are they")}
+    assert odds[phrase_key(["go", "on"])] == pytest.approx(np.log((2 + 0.3) / (1 / 2 + 0.3)))
+
+
+def test_a_phrase_is_the_last_sentence_without_what_leads_to_it() -> None:
+    assert read_phrase("That is nice. Well, uh, who are you?") == ["who", "are", "you"]
+    assert read_phrase("Okay.") == ["okay"]
+    assert read_phrase("...") == []
 
 
 def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ class TurnRules:
     """Silence that ends a turn when nothing is known but the silence."""
     patience_ms: int = 1600
     """Silence that ends a turn however unfinished it sounds."""
-    finished: float = 0.45
-    unfinished: float = 0.1
+    finished: float = 0.6
+    unfinished: float = 0.04
     """Probabilities of being finished from which on a turn ends after `quick_ms`, and up to which after
     `patience_ms`; in between the silence shrinks evenly. Chosen by `python -m core.evaluation.turns --fit`."""
     likely: float = 0.25
@@ -137,6 +137,11 @@ class TurnTaker:
     def onset(self) -> int:
         """Where what is being said, or was said last, into the avatar's reply begins, with the sound before it."""
         return max(self._last_turn_end, self._onset - _samples(self.rules.before_ms))
+
+    @property
+    def voiced_at(self) -> int:
+        """Where the voice in it begins."""
+        return self._onset
 
     @property
     def paused_at(self) -> int | None:

@@ -323,16 +323,16 @@ class Conversation:
 
     def _know_words(self, words: UserWords) -> None:
         """What the person said in a spoken turn became known."""
-        if words.turn.number <= self._opened_at:
-            return  # they belong to the conversation before this one
+        speech = words.turn.speech
+        if words.turn.number <= self._opened_at or not isinstance(speech, AudioChunk):
+            return  # they belong to the conversation before this one, or to nobody: what was typed is known
         if self._reply and words.turn.number == self._reply.turn.number and words.turn is not self._reply.turn:
             return  # the question went on
         self._memory.question(words.turn, words.text)
         self._emit(UserSpoke(words.turn.number, words.text, spoken=True))
         if self._reply is not None and self._reply.turn is words.turn and not self._reply.sounding:
             self._voice.words = words.text
-        if isinstance(words.turn.speech, AudioChunk):
-            self._note("user", words.text, words.turn, len(words.turn.speech.samples) / CAPTURE_RATE)
+        self._note("user", words.text, words.turn, len(speech.samples) / CAPTURE_RATE)
 
     def _follow_reply(self) -> None:
         """Notice the first sound and the last of the current reply."""

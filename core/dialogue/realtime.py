@@ -90,6 +90,7 @@ class RealtimeTransport:
             if self._ahead is not None:
                 await asyncio.wait([self._ahead])
             link = await self._link_for(server, question, waiting)
+            link.read_no_more()
             async with link.reading:
                 verdict = await self._exchange(link, server, question, waiting, delivery)
         except BaseException as trouble:
@@ -105,6 +106,8 @@ class RealtimeTransport:
             self._drop()  # it remembers nothing, and the next turn is as well told to another
         elif verdict not in _KEPT and not (verdict is Verdict.CUT and link.can_be_told):
             self._drop()
+        elif link.words.awaited:
+            link.lingering = asyncio.get_running_loop().create_task(self._linger(link))
         return verdict
 
     def interrupted(self, number: int) -> None:
@@ -115,6 +118,7 @@ class RealtimeTransport:
             self._drop()
         elif not link.interrupted:
             link.interrupted = True
+            link.read_no_more()
             link.settling = asyncio.get_running_loop().create_task(self._settle(link))
 
     def heard(self, number: int, text: str, seconds: float) -> None:
@@ -220,12 +224,24 @@ class RealtimeTransport:
             if self._link is link:
                 self._drop()
 
+    async def _linger(self, link: Link) -> None:
+        """Hear what is told when the reply is over; a connection that ends meanwhile is left."""
+        try:
+            await link.hear_late()
+        except Exception as trouble:
+            if self._setback(trouble, None) is None:
+                raise
+            if self._link is link:
+                self._drop()
+
     # -- a turn
 
     async def _exchange(
         self, link: Link, server: Server, question: Question, waiting: Waiting, delivery: Delivery
     ) -> Verdict:
         decoder = link.begin(question, server.profile)
+        if not isinstance(question.speech, str):
+            link.words.begin(delivery.user_said)
         await waiting.for_sign(self._ask(link, server, question))
         limited = waiting.for_sign
         try:
@@ -235,12 +251,10 @@ class RealtimeTransport:
                     raise UnreadableReply("an event that is no object")
                 if not str(event.get("type")).startswith("session."):
                     limited = waiting.for_next if decoder.begun else waiting.for_first
+                await link.words.take(cast("dict[str, Any]", event))
                 for piece in decoder.feed(cast("dict[str, Any]", event)):
                     if not await delivery.take(piece):
                         return Verdict.CUT
-                if decoder.heard:
-                    await delivery.user_said(decoder.heard)
-                    decoder.heard = ""
         except TimeoutError as error:
             if not decoder.finished:
                 raise Setback(silent(waiting.spent_s), again_after_s=(0.0,) if waiting.may_ask_again else ()) from error

@@ -25,7 +25,6 @@ _WORDS = {
     "response.output_text.delta": "text",
     "transcription.delta": "transcription",
 }
-_HEARD = "conversation.item.input_audio_transcription.completed"
 _REASONS = {"content_filter": Verdict.FILTERED, "max_output_tokens": Verdict.LENGTH, "max_tokens": Verdict.LENGTH}
 
 
@@ -61,8 +60,6 @@ class RealtimeDecoder:
         self.begun = False
         self.finished = False
         self.ended = False
-        self.heard = ""
-        """The words of the person, once the server has told them."""
 
     @property
     def id(self) -> str:
@@ -90,13 +87,11 @@ class RealtimeDecoder:
         if about != self._id if self._id else about and about == self._before:
             return []
         self._name_item(kind, event)
-        if kind == _HEARD:
-            self.heard = str(event.get("transcript") or "").strip()
-        elif kind in _SOUND:
+        if kind in _SOUND:
             return self._sound(event)
-        elif kind in _WORDS:
+        if kind in _WORDS:
             return self._words(_WORDS[kind], str(event.get("delta") or ""))
-        elif kind == "response.output_item.done":
+        if kind == "response.output_item.done":
             self.finished = True
         elif kind == "response.audio.done":
             self.ended = self._bare

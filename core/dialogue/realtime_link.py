@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +13,7 @@ import soxr
 
 from core.dialogue.protocol import Message
 from core.dialogue.realtime_events import Complaint, RealtimeDecoder, append, truncate
+from core.dialogue.realtime_words import SpokenItems
 from core.dialogue.request import pcm_of
 from core.media import CAPTURE_RATE
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _APPENDED = CAPTURE_RATE
 SETTLE_S = 1.5
 """How long a server may take to confirm that it has stopped and has forgotten what was not heard."""
+_LATE_S = 15.0
+"""How long the words of a turn are waited for when its reply is over."""
 _STOPPED_ALREADY = "response_cancel_not_active"
 
 
@@ -46,6 +50,9 @@ class Link:
     heard: asyncio.Future[tuple[str, float]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     """Words and seconds of the interrupted reply that were heard, once they are known."""
     settling: asyncio.Task[None] | None = None
+    words: SpokenItems = field(default_factory=SpokenItems)
+    lingering: asyncio.Task[None] | None = None
+    """Reads on when a reply is over, for words that come late."""
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever reads what the server says."""
     _asked: str = ""
@@ -122,12 +129,29 @@ class Link:
             while not (stopped and forgotten):
                 event = json.loads(await self.connection.recv_bytes())
                 if isinstance(event, dict):
+                    await self.words.take(cast("dict[str, Any]", event))
                     stopped |= self._is_end(cast("dict[str, Any]", event))
                     forgotten |= cast("dict[str, Any]", event).get("type") == "conversation.item.truncated"
         self._remember(text)
 
+    async def hear_late(self) -> None:
+        """Read on until the words of every spoken turn are known, or for as long as that may take."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LATE_S), self.reading:
+                while self.words.awaited:
+                    event = json.loads(await self.connection.recv_bytes())
+                    if isinstance(event, dict):
+                        await self.words.take(cast("dict[str, Any]", event))
+
+    def read_no_more(self) -> None:
+        """Somebody else is about to read."""
+        if self.lingering is not None:
+            self.lingering.cancel()
+            self.lingering = None
+
     def give_up(self) -> None:
         """The connection ends."""
+        self.read_no_more()
         if self.settling is not None and self.settling is not asyncio.current_task():
             self.settling.cancel()
 

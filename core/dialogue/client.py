@@ -10,6 +10,7 @@ import httpx2
 import openai
 
 from core.dialogue.endpoint import NO_ADDRESS
+from core.dialogue.sending import Road
 from core.dialogue.trouble import of_failure
 
 if TYPE_CHECKING:
@@ -24,14 +25,18 @@ KEPT_ALIVE_S = 300.0
 class Patience:
     """How long an endpoint is waited for, in seconds.
 
-    `sign_s` is for the first sign of life (the answer's head): without one the connection is taken for dead and the
-    request is made once more on another. `stall_s` is for the first piece of the reply in the first attempt, `first_s`
-    in both attempts together; `gap_s` is for each later piece; `turn_s` for all waiting of a turn.
+    `stall_s` is for the first word or sound in the first attempt, from when the request was sent, `first_s` in both
+    attempts together; and `stall_s` again for the sound that follows the first words. `gap_s` is for each later piece;
+    `turn_s` for all waiting of a turn. `loading_s` takes the place of `stall_s` where a model may have to be loaded.
+    `sign_s` is for the first sign of life over a connection that may be dead, because nothing came from the other side
+    for `trusted_s`: without one the request is made once more on another.
     """
 
     connect_s: float = 3.0
     sign_s: float = 5.0
+    trusted_s: float = 15.0
     stall_s: float = 8.0
+    loading_s: float = 60.0
     first_s: float = 10.0
     gap_s: float = 5.0
     turn_s: float = 90.0
@@ -52,6 +57,7 @@ def open_client(endpoint: Endpoint, patience: Patience) -> openai.AsyncOpenAI:
         http_client=openai.DefaultAsyncHttpxClient(
             limits=httpx2.Limits(keepalive_expiry=KEPT_ALIVE_S),
             trust_env=not endpoint.local,
+            event_hooks={"request": [Road().watch]},
             follow_redirects=False,  # what is said goes to the address that was chosen and nowhere else
             verify=httpx2.create_ssl_context(),  # what the environment says of certificates holds here, too
         ),

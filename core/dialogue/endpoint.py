@@ -58,6 +58,11 @@ class Endpoint:
         """Whether the server is on this computer, so that no proxy may come between."""
         return _is_loopback(host_of(self.base_url))
 
+    @property
+    def nearby(self) -> bool:
+        """Whether the server is somebody's own: it loads its model when it is first asked."""
+        return _is_private(host_of(self.base_url))
+
 
 def describe(endpoint: Endpoint, profiles: Mapping[str, EndpointProfile] | None = None) -> EndpointProfile | None:
     """The profile that the setting or the host name tells; None when only the server itself can tell."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import openai
 
 from core.dialogue.protocol import Verdict
+from core.dialogue.sending import Sending
 from core.dialogue.trouble import Setback, failing, not_an_endpoint, of_failure, silent
 from core.dialogue.wire import TurnDecoder, UnreadableReply
 
@@ -29,13 +30,18 @@ T = TypeVar("T")
 
 
 class Waiting:
-    """The time spent waiting for the server in one turn, over all its attempts. What the listener's side takes to
-    accept a piece is not counted. Lives on the loop."""
+    """The time spent waiting for the server in one turn, over all its attempts. What it takes to send a request is not
+    counted, nor what the listener's side takes to accept a piece. Lives on the loop.
 
-    def __init__(self, patience: Patience) -> None:
+    `loading`: the server may have to load its model before it answers for the first time.
+    """
+
+    def __init__(self, patience: Patience, *, loading: bool = False) -> None:
         self._patience = patience
+        self._first_s = patience.loading_s if loading else min(patience.stall_s, patience.first_s)
         self._spent_s = 0.0
-        self._first_attempt = True
+        self._attempt_s = 0.0
+        self._over_dead_connection = False
 
     @property
     def spent_s(self) -> float:
@@ -44,25 +50,80 @@ class Waiting:
     @property
     def may_ask_again(self) -> bool:
         """Whether a second attempt would have time enough to be answered."""
-        return self._patience.first_s - self._spent_s > self._patience.first_s / 8
+        return self._second_s > self._patience.first_s / 8
 
     def begin_again(self) -> None:
-        """Another attempt begins, which may take what is left."""
-        self._first_attempt = False
+        """Another attempt begins, which may take what is left; all the time there is where the one before it never
+        reached the server."""
+        self._first_s, self._attempt_s, self._over_dead_connection = self._second_s, 0.0, False
+
+    async def for_server(self, answer: Awaitable[T]) -> T:
+        """Wait for what must be known before the server can be asked."""
+        attempt_s = self._attempt_s
+        try:
+            return await self.for_first(answer)
+        finally:
+            self._attempt_s = attempt_s
 
     async def for_sign(self, answer: Awaitable[T]) -> T:
         return await self._limited(answer, min(self._patience.sign_s, self._first_left_s))
 
-    async def for_first(self, chunk: Awaitable[T]) -> T:
-        return await self._limited(chunk, self._first_left_s)
+    async def for_head(self, answer: Awaitable[T], sending: Sending) -> T:
+        """The clock starts when all of the request was sent. A connection that was idle for long must show soon that it
+        is alive."""
+        loop, patience = asyncio.get_running_loop(), self._patience
+        since, sent = loop.time(), False
 
-    async def for_next(self, chunk: Awaitable[T]) -> T:
-        return await self._limited(chunk, min(self._patience.gap_s, self._patience.turn_s - self._spent_s))
+        def moved() -> None:
+            nonlocal since, sent
+            if not limit.expired() and not (sent and sending.sent):
+                since, sent = loop.time(), sending.sent
+                limit.reschedule(since + (self._head_s(sending) if sent else patience.stall_s))
+
+        try:
+            async with asyncio.timeout(patience.stall_s) as limit:
+                sending.moved = moved
+                with sending.followed():
+                    return await answer
+        except TimeoutError:
+            self._over_dead_connection = sent and self._doubted(sending)
+            raise
+        finally:
+            sending.moved = lambda: None
+            self._count(loop.time() - since)
+
+    async def for_first(self, chunk: Awaitable[T]) -> T:
+        return await self._limited(chunk, min(self._first_left_s, self._patience.turn_s - self._spent_s))
+
+    async def for_next(self, chunk: Awaitable[T], *, voice_due: bool = False) -> T:
+        """`voice_due`: there are words, and the sound that says them has not begun."""
+        gap_s = self._patience.stall_s if voice_due else self._patience.gap_s
+        return await self._limited(chunk, min(gap_s, self._patience.turn_s - self._spent_s))
+
+    def go_on(self) -> None:
+        """The server is alive, though neither a word nor a sound has come."""
+        self._first_s = max(self._first_s, self._attempt_s + self._patience.gap_s)
 
     @property
     def _first_left_s(self) -> float:
-        limit_s = self._patience.first_s
-        return (min(self._patience.stall_s, limit_s) if self._first_attempt else limit_s) - self._spent_s
+        return self._first_s - self._attempt_s
+
+    @property
+    def _second_s(self) -> float:
+        patience = self._patience
+        if self._over_dead_connection:
+            return patience.stall_s
+        return min(patience.stall_s, max(patience.first_s - self._spent_s, patience.first_s - patience.stall_s))
+
+    def _doubted(self, sending: Sending) -> bool:
+        return sending.reused and sending.idle_s > self._patience.trusted_s
+
+    def _head_s(self, sending: Sending) -> float:
+        return min(self._first_left_s, self._patience.sign_s) if self._doubted(sending) else self._first_left_s
+
+    def _count(self, seconds: float) -> None:
+        self._spent_s += seconds
+        self._attempt_s += seconds
 
     async def _limited(self, answer: Awaitable[T], limit_s: float) -> T:
         loop = asyncio.get_running_loop()
@@ -71,7 +132,7 @@ class Waiting:
             async with asyncio.timeout(limit_s):
                 return await answer
         finally:
-            self._spent_s += loop.time() - since
+            self._count(loop.time() - since)
 
 
 async def read_reply(
@@ -112,11 +173,16 @@ async def _read(
         stream=True,
         extra_body=request.extras,
     )
-    async with await waiting.for_sign(asked) as stream:
+    speaks = "audio" in request.extras.get("modalities", ())
+    async with await waiting.for_head(asked, Sending()) as stream:
         chunks = aiter(stream)
         while True:
-            limited = waiting.for_next if decoder.chunks else waiting.for_first
-            chunk = await limited(anext(chunks, None))
+            found = decoder.landing
+            if found.words or found.sound:
+                chunk = await waiting.for_next(anext(chunks, None), voice_due=speaks and not found.sound)
+            else:
+                chunk = await waiting.for_first(anext(chunks, None))
+                waiting.go_on()
             if chunk is None:
                 return _ended(decoder)
             for piece in decoder.feed(chunk):

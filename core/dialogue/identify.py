@@ -119,7 +119,9 @@ async def _probed(
         request = build_request(profile, server.model, server.voice, "", Question(ONE_WORD))
         decoder = TurnDecoder()
         try:
-            await read_reply(client, endpoint, request, Waiting(patience), _until_sound, decoder)
+            await read_reply(
+                client, endpoint, request, Waiting(patience, loading=endpoint.nearby), _until_sound, decoder
+            )
         except Setback as setback:
             other = without_refused(profile, setback.refusal) if setback.refusal else None
             if other is None:

@@ -98,6 +98,7 @@ class OmniDialogue:
         self._server: Server | None = None
         self._mute = 0
         self._excused = -1
+        self._answered = False
         self._paused: AudioChunk | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._warming: asyncio.Task[None] | None = None
@@ -243,6 +244,7 @@ class OmniDialogue:
         if turn.speech is None:
             await self._hand(reply.finish, Verdict.NO_AUDIO)
             return
+        self._listener.make_room(turn.number)
         if isinstance(turn.speech, AudioChunk):
             self._listener.keep(turn.number, turn.speech)
         question = Question(turn.speech, history, self._listener.kept, turn.number)
@@ -262,6 +264,7 @@ class OmniDialogue:
         except Exception as bug:  # noqa: BLE001 - the turn must not wait for ever
             await self._hand(reply.fail, self._bugs.ended_a_turn(bug))
         finally:
+            self._answered |= delivery.begun
             self._listener.answered(turn.number, delivery.text)
             await filler.close()
 
@@ -290,7 +293,8 @@ class OmniDialogue:
 
     async def _ask(self, turn: Turn, question: Question, reply: Reply, delivery: Delivery, filler: Filler) -> Verdict:
         """Ask, and ask again where that helps and nothing was given."""
-        waiting, chances = Waiting(self._patience), _Chances()
+        loading = self._endpoint.nearby and not self._answered
+        waiting, chances = Waiting(self._patience, loading=loading), _Chances()
         language = language_among([*question.texts, self._endpoint.instructions])
         while True:
             try:
@@ -354,10 +358,10 @@ class OmniDialogue:
         """Learn who answers, from the warming that is under way if there is one."""
         try:
             if self._warming and self._server is None:
-                await waiting.for_sign(asyncio.wait([self._warming]))
+                await waiting.for_server(asyncio.wait([self._warming]))
             if self._server is None:
                 identified = identify(self._client, self._endpoint, self._patience, self._verdicts)
-                self._server = await waiting.for_sign(identified)
+                self._server = await waiting.for_server(identified)
         except TimeoutError as error:
             raise Setback(silent(waiting.spent_s)) from error
         return self._server

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from core.media import Samples
 
 PCM = tone(0.5)
-IMPATIENT = Patience(connect_s=1.0, sign_s=0.4, stall_s=0.7, first_s=1.0, gap_s=0.4, turn_s=5.0)
+IMPATIENT = Patience(connect_s=1.0, sign_s=0.4, stall_s=0.7, loading_s=0.7, first_s=1.0, gap_s=0.4, turn_s=5.0)
 FINISH = Event(chunk({"content": ""}, "stop"))
 HELLO: tuple[Step, ...] = (Head(), vllm_words("Hello."), vllm_sound(wav(PCM)), FINISH, Event(USAGE), DONE)
 KEY = "sk-a-very-secret-key"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 TEXT = "Hello there. How are you?"
 WORDS = ("Hello", " there.", " How are", " you?")
 SHORT, LONG = tone(0.02, seed=3), tone(4.3, seed=4)
-PATIENT = Patience(sign_s=1.5, first_s=8.0, gap_s=1.0)
+PATIENT = Patience(sign_s=0.15, stall_s=1.5, loading_s=1.5, first_s=8.0, gap_s=1.0)
 """A stall is over soon, and a busy computer is none."""
 HALF = LONG[:48_000]
 """One second."""
@@ -145,7 +145,7 @@ def odd_then_file() -> list[Step]:
 
 
 def slow_head() -> list[Step]:
-    return [Wait(0.2), *stream("vllm-omni", LONG, 96_000)]
+    return [Wait(4 * PATIENT.sign_s), *stream("vllm-omni", LONG, 96_000)]
 
 
 def usage_on_every_chunk() -> list[Step]:

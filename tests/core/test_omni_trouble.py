@@ -11,7 +11,6 @@ import pytest
 
 from core.dialogue.client import Patience
 from core.dialogue.endpoint import Endpoint
-from core.dialogue.exchange import Waiting
 from core.dialogue.protocol import Verdict
 from core.dialogue.trouble import key_refused, silent
 from core.errors import Problem
@@ -171,14 +170,12 @@ def test_the_limits_of_patience_are_those_of_the_facts() -> None:
 
 
 def test_two_stalls_take_no_longer_than_the_limit_for_the_first_words() -> None:
-    waiting = Waiting(Patience())
-    assert waiting._first_left_s == 8.0
-    waiting._spent_s = 8.01
-    assert waiting.may_ask_again
-    waiting.begin_again()
-    assert waiting._first_left_s == pytest.approx(1.99)
-    waiting._spent_s = 10.0
-    assert not waiting.may_ask_again
+    with talking(in_turn([Head(), Hold()]), IMPATIENT) as (server, dialogue):
+        since = server.now()
+        error = ask(dialogue).error
+        assert error is not None
+        ends = [turn.gone_at - since for turn in server.turns if turn.gone_at]
+    assert ends == pytest.approx([IMPATIENT.stall_s, IMPATIENT.first_s], abs=0.2)
 
 
 def test_a_dead_connection_is_replaced_before_anybody_notices() -> None:

@@ -60,15 +60,17 @@ class Listener:
         """Sound of earlier turns by number."""
         return dict(self._sounds)
 
-    def keep(self, number: int, speech: AudioChunk) -> None:
-        """A spoken turn begins, or one that was not over begins anew as a whole: who still asks the endpoint about an
-        earlier one makes room."""
-        unfinished = self._writing.pop(number, None)
-        if unfinished is not None:
-            unfinished.cancel()
+    def make_room(self, number: int) -> None:
+        """A turn begins: who still asks the endpoint about an earlier one asks no more."""
         for earlier in set(self._answered) - {number}:
             if self._answered[earlier].is_set() and earlier in self._writing:
                 self._writing[earlier].cancel()
+
+    def keep(self, number: int, speech: AudioChunk) -> None:
+        """The turn is a spoken one, or one that was not over begins anew as a whole."""
+        unfinished = self._writing.pop(number, None)
+        if unfinished is not None:
+            unfinished.cancel()
         self._sounds[number] = speech
         for oldest in sorted(self._sounds)[:-_KEPT_TURNS]:
             del self._sounds[oldest]

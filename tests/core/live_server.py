@@ -143,8 +143,7 @@ class LiveServer(LoopbackServer):
         async with serve(
             self._talk, "127.0.0.1", 0, process_request=self._admit, max_size=None, close_timeout=0.1
         ) as server:
-            self._port = next(iter(server.sockets)).getsockname()[1]
-            self._listening.set()
+            self._found(next(iter(server.sockets)))
             await self._over
 
     async def _admit(self, _: ServerConnection, request: Request) -> Response | None:

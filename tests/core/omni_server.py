@@ -241,11 +241,7 @@ class OmniServer(LoopbackServer):
         self._loop.call_soon_threadsafe(self._released.set)
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, ssl=self._tls)
-        self._port = server.sockets[0].getsockname()[1]
-        self._listening.set()
-        await self._over
-        server.close()
+        await self._listen(self._connection, ssl=self._tls)
 
     def _count(self, change: int) -> None:
         def counted() -> None:

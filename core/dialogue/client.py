@@ -12,6 +12,8 @@ import openai
 from core.dialogue.endpoint import NO_ADDRESS
 from core.dialogue.sending import Road
 from core.dialogue.trouble import of_failure
+from core.dialogue.way_out import certificates_for, proxy_of
+from core.errors import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +47,7 @@ class Patience:
 def open_client(endpoint: Endpoint, patience: Patience) -> openai.AsyncOpenAI:
     """A client that never retries by itself, keeps its connection, reads no other program's credentials from the
     environment, goes to this computer without a proxy, and is sent on to nobody else. Makes no connection yet."""
-    for name in ("openai", "httpx2", "httpcore2", "websockets"):
+    for name in ("openai", "httpx2", "httpcore2", "websockets", "python_socks"):
         logging.getLogger(name).setLevel(logging.WARNING)  # at DEBUG they write down what is sent
     address = _address(endpoint)
     client = openai.AsyncOpenAI(
@@ -54,16 +56,35 @@ def open_client(endpoint: Endpoint, patience: Patience) -> openai.AsyncOpenAI:
         api_key=endpoint.key.strip() or "none",
         max_retries=0,
         timeout=httpx2.Timeout(patience.turn_s, connect=patience.connect_s),
-        http_client=openai.DefaultAsyncHttpxClient(
-            limits=httpx2.Limits(keepalive_expiry=KEPT_ALIVE_S),
-            trust_env=not endpoint.local,
-            event_hooks={"request": [Road().watch]},
-            follow_redirects=False,  # what is said goes to the address that was chosen and nowhere else
-            verify=httpx2.create_ssl_context(),  # what the environment says of certificates holds here, too
-        ),
+        http_client=_http_client(endpoint),
     )
     client.admin_api_key = client.organization = client.project = None
     return client
+
+
+def _http_client(endpoint: Endpoint) -> httpx2.AsyncClient:
+    try:
+        proxy, trusted = proxy_of(endpoint), certificates_for(endpoint)
+    except ServerError as error:
+        return openai.DefaultAsyncHttpxClient(transport=_NoWayOut(error), trust_env=False)
+    return openai.DefaultAsyncHttpxClient(
+        limits=httpx2.Limits(keepalive_expiry=KEPT_ALIVE_S),
+        trust_env=False,
+        proxy=proxy,
+        verify=trusted,
+        event_hooks={"request": [Road().watch]},
+        follow_redirects=False,  # what is said goes to the address that was chosen and nowhere else
+    )
+
+
+class _NoWayOut(httpx2.AsyncBaseTransport):
+    """Nothing can be sent, and every request is told why."""
+
+    def __init__(self, error: ServerError) -> None:
+        self._error = error
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("no way out") from self._error
 
 
 async def list_models(client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Patience) -> dict[str, str]:

@@ -12,8 +12,6 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-import httpx2
-
 from core.dialogue.context import fitting, room_for_history
 from core.dialogue.protocol import Verdict
 from core.dialogue.realtime_events import Complaint, commit, replay, session_update, text_item
@@ -32,6 +30,7 @@ from core.dialogue.trouble import (
     tidy,
     unreachable,
 )
+from core.dialogue.way_out import certificates_for, proxy_of
 from core.dialogue.wire import UnreadableReply
 
 if TYPE_CHECKING:
@@ -148,10 +147,9 @@ class RealtimeTransport:
             "open_timeout": self._patience.sign_s,
             "close_timeout": _GOODBYE_S,
         }
-        if self._endpoint.local:
-            options["proxy"] = None
+        options["proxy"] = proxy_of(self._endpoint)
         if self._endpoint.base_url.startswith("https:"):
-            options["ssl"] = self._trust = self._trust or httpx2.create_ssl_context()  # as over HTTP: the system's
+            options["ssl"] = self._trust = self._trust or certificates_for(self._endpoint)
         connecting = cast("Any", self._client.realtime.connect)  # the SDK names only some of the options it passes on
         opening = connecting(model=server.model, websocket_connection_options=options).enter()
         link: Link | None = None
@@ -290,7 +288,7 @@ class RealtimeTransport:
 
     def _setback(self, trouble: BaseException, server: Server | None, *, connecting: bool = False) -> Setback | None:
         """What `trouble` means for the turn; None for a cancellation, a bug, or what is a setback already."""
-        from websockets.exceptions import ConnectionClosed, InvalidStatus, SecurityError, WebSocketException
+        from websockets.exceptions import ConnectionClosed, InvalidStatus, ProxyError, SecurityError, WebSocketException
 
         model = server.model if server else self._endpoint.model
         match trouble:
@@ -309,7 +307,7 @@ class RealtimeTransport:
                 return Setback(not_an_endpoint(type(trouble).__name__))
             case SecurityError():  # the SDK follows no redirect to another host
                 return Setback(points_elsewhere("a redirect"))
-            case OSError() if not isinstance(trouble, TimeoutError):
+            case OSError() | ProxyError() if not isinstance(trouble, TimeoutError):
                 return Setback(unreachable(type(trouble).__name__), again_after_s=() if connecting else (0.0,))
             case WebSocketException():
                 return Setback(not_an_endpoint(type(trouble).__name__))

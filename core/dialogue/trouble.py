@@ -178,7 +178,10 @@ def of_failure(error: openai.APIError, endpoint: Endpoint, model: str) -> Setbac
         code, header = f"{error.code or ''} {error.type or ''}", error.response.headers.get("retry-after", "")
         return of_status(error.status_code, code, _said(error, endpoint), header, endpoint, model)
     if isinstance(error, openai.APIConnectionError):
-        never_connected = isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
+        known = error.__cause__ and error.__cause__.__cause__
+        if isinstance(known, ServerError):
+            return Setback(known)
+        never_connected = isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError)
         detail = type(error.__cause__ or error).__name__
         return Setback(unreachable(detail), again_after_s=() if never_connected else (0.0,))
     said = _said(error, endpoint)

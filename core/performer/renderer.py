@@ -226,7 +226,7 @@ class Renderer:
         self._acting.remove(act)
 
     def _join(self, act: _Act) -> int:
-        """Before a piece is painted: have it go on from the frame that is shown last. Over how many that are not."""
+        """Before a piece is painted: have it go on from the frame that is shown last; over how many that never are."""
         unshown = self._make_way(act.speech.turn)
         return unshown if act.performance.rejoin(unshown) else 0
 

@@ -8,8 +8,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from core.dialogue.aloud import Aloud
 from core.dialogue.client import list_models
 from core.dialogue.exchange import Waiting, read_reply
@@ -36,10 +34,6 @@ if TYPE_CHECKING:
     from core.dialogue.wire import Sound
 
 log = logging.getLogger(__name__)
-_WRITE_DOWN = (
-    "Write down word for word what is said in the recording, in its own language. Write nothing else. "
-    "If nothing is said, write a dash."
-)
 
 
 class ChatTransport:
@@ -97,25 +91,6 @@ class ChatTransport:
         except Setback as setback:
             log.info("a sentence is left to the voice of this computer: %s", setback.error.detail)
             return [sound async for sound in self._speech.say_here(words)]
-
-    async def write_down(self, server: Server, speech: AudioChunk) -> str:
-        """The words of `speech` as the model hears them, empty when there are none.
-
-        Raises:
-            Setback: it did not answer.
-        """
-        writing = msgspec.structs.replace(server.profile, modalities="text")
-        request = build_request(writing, server.model, "", _WRITE_DOWN, Question(speech))
-        written: list[str] = []
-
-        async def take(piece: Words | Sound) -> bool:
-            if isinstance(piece, Words):
-                written.append(piece.text)
-            return True
-
-        await read_reply(self._client, self._endpoint, request, Waiting(self._patience), take)
-        words = " ".join("".join(written).split())
-        return "" if words in {"-", "–", "—"} else words
 
     def forget(self) -> None:
         """Another conversation begins."""

@@ -43,7 +43,7 @@ class Endpoint:
     def transport(self) -> Literal["chat", "realtime"]:
         """How turns travel: as the profile says that was named, else over a WebSocket where the address or the model's
         name says so."""
-        named = _readable_profiles().get(self.dialect)
+        named = readable_profiles().get(self.dialect)
         if named is not None:
             return named.transport
         live = self.url.strip().lower().startswith(("ws://", "wss://")) or "/api-ws/" in self.url
@@ -90,7 +90,7 @@ def host_of(url: str) -> str:
         return ""
 
 
-def _readable_profiles() -> Mapping[str, EndpointProfile]:
+def readable_profiles() -> Mapping[str, EndpointProfile]:
     """Without those of the person where their file cannot be read: `identify` tells of it before anything is asked."""
     try:
         return known_profiles()
@@ -115,7 +115,7 @@ def _base_url(url: str, transport: str) -> str:
     parts = urlsplit(address)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme.lower(), parts.scheme)
     path = next((parts.path.removesuffix(call) for call in _CALLS if parts.path.endswith(call)), parts.path)
-    profile = _of_host(host, transport, _readable_profiles().values())
+    profile = _of_host(host, transport, readable_profiles().values())
     if not path.rstrip("/"):
         path = profile.path if profile else "/v1"
     elif profile and profile.hosts and profile.transport == "realtime":

@@ -16,6 +16,7 @@ from core.dialogue.bugs import Bugs
 from core.dialogue.chat import ChatTransport
 from core.dialogue.client import Patience, open_client
 from core.dialogue.delivery import Delivery
+from core.dialogue.dictation import Dictation
 from core.dialogue.exchange import Waiting
 from core.dialogue.filler import Filler
 from core.dialogue.identify import identify
@@ -73,7 +74,8 @@ class OmniDialogue:
             the person said beside an endpoint that hears by itself, for the transcript and for later turns.
         services: ears and a voice elsewhere than at the endpoint.
         verdicts: where what was found out about endpoints is remembered; None finds out anew each time.
-        ask_for_words: let the endpoint write down what the local ears could not, after it has answered.
+        ask_for_words: let the endpoint write down what the local ears could not and it did not tell, after it has
+            answered.
     """
 
     def __init__(
@@ -101,12 +103,14 @@ class OmniDialogue:
         self._answered = False
         self._paused: AudioChunk | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._drafts: dict[int, asyncio.Event] = {}
         self._warming: asyncio.Task[None] | None = None
         self._used_at = -STILL_WARM_S
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(_HANDS, thread_name_prefix="dialogue-hands"))
-        asked = self._chat if ask_for_words and endpoint.transport == "chat" else None
-        self._listener = Listener(self._loop, local.transcribe, asked, self._bugs)
+        self._dictation = Dictation(self._client, endpoint, self._patience)
+        asked = self._dictation.write_down if ask_for_words else None
+        self._listener = Listener(self._loop, self._speech.here, asked, self._bugs)
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="dialogue")
         self._thread.start()
@@ -115,9 +119,13 @@ class OmniDialogue:
         """Have a connection open by the time the person has finished, and their words ahead on the way."""
         self._call(self._prepare, speech)
 
-    def start(self, turn: Turn, history: Sequence[Message], reply: Reply) -> None:
+    def start(self, turn: Turn, history: Sequence[Message], reply: Reply, *, draft: bool = False) -> None:
         """Answer `turn`. The avatar does not open a conversation over an endpoint: such a turn ends without words."""
-        self._call(self._begin, turn, tuple(history), reply)
+        self._call(self._begin, turn, tuple(history), reply, draft)
+
+    def release(self, turn: Turn) -> None:
+        """Keep what the person said in the draft of `turn`, and have it written down."""
+        self._call(self._release, turn.number)
 
     def cancel(self, turn: Turn) -> None:
         """Close the connection of `turn`, or have a live server stop."""
@@ -163,6 +171,7 @@ class OmniDialogue:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._listener.close()
+            await self._dictation.close()
             await self._chat.close()
             await self._live.close()
             await self._client.close()
@@ -182,9 +191,12 @@ class OmniDialogue:
             self._transport.listen(self._server, self._paused)
             self._paused = None
 
-    def _begin(self, turn: Turn, history: tuple[Message, ...], reply: Reply) -> None:
+    def _begin(self, turn: Turn, history: tuple[Message, ...], reply: Reply, draft: bool) -> None:
         self._paused = None
-        task = self._tasks[turn.number] = self._loop.create_task(self._answer(turn, history, reply))
+        released = asyncio.Event() if draft else None
+        if released:
+            self._drafts[turn.number] = released
+        task = self._tasks[turn.number] = self._loop.create_task(self._answer(turn, history, reply, released))
         task.add_done_callback(lambda task: self._ended(turn.number, task))
 
     def _abandon(self, number: int) -> None:
@@ -192,8 +204,17 @@ class OmniDialogue:
             self._tasks[number].cancel()
         if number == self._excused:
             self._excused = -1
-        self._live.interrupted(number)
+        if self._drafts.pop(number, None):
+            self._listener.withdraw(number)
+            self._live.withdrawn(number)
+        else:
+            self._live.interrupted(number)
         self._warm()
+
+    def _release(self, number: int) -> None:
+        if released := self._drafts.pop(number, None):
+            released.set()
+            self._listener.release(number)
 
     def _forget(self) -> None:
         self._paused = None
@@ -240,14 +261,17 @@ class OmniDialogue:
             log.info("the endpoint is not ready: %s", setback.error.detail)
         self._used_at = self._loop.time()
 
-    async def _answer(self, turn: Turn, history: tuple[Message, ...], reply: Reply) -> None:
+    async def _answer(
+        self, turn: Turn, history: tuple[Message, ...], reply: Reply, released: asyncio.Event | None
+    ) -> None:
         if turn.speech is None:
             await self._hand(reply.finish, Verdict.NO_AUDIO)
             return
         self._listener.make_room(turn.number)
         if isinstance(turn.speech, AudioChunk):
-            self._listener.keep(turn.number, turn.speech)
-        question = Question(turn.speech, history, self._listener.kept, turn.number)
+            keep = self._listener.draft if released and not released.is_set() else self._listener.keep
+            keep(turn.number, turn.speech)
+        question = Question(turn.speech, history, self._listener.kept, turn.number, released=released)
         filler = Filler(self._chat.sound_of, partial(self._hand, reply.aside), self._bugs)
         speak = filler.first(partial(self._hand, reply.speak))
         delivery = Delivery(speak, partial(self._tell_words, turn, reply))

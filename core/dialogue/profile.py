@@ -58,6 +58,7 @@ class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     truncates: bool = False
     replay: Literal["items", "instructions"] = "items"
     transcription: str = ""
+    writes_down: str = ""
     idle_s: _Positive = 1_200.0
     refused: frozenset[str] = frozenset()
 

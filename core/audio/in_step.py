@@ -44,6 +44,7 @@ class InStep:
         self._at = float(Between.REACH)
         self._waiting = np.zeros(Between.REACH + self.RESERVE, np.float32)
         self._taken = 0
+        """Frames since the lead jumped."""
         self._watched = 0
         self._least = 0.0
 
@@ -53,15 +54,16 @@ class InStep:
 
     def take(self, heard: int) -> Samples:
         """The next frame, silence where it was not played yet; `heard` samples of the microphone wait for theirs."""
-        self._taken += 1
-        self.lead += (len(self._waiting) - self._at - heard - self.lead) / min(self._SETTLES, self._taken)
         where = self._at + self.pace * np.arange(self._frame)
         spare = len(self._waiting) - Between.REACH - 1 - where[-1]
         self._watch(spare)
         if spare < 0:
             self.moved -= self._frame
             self.jumps += 1
+            self._taken = 0
             return np.zeros(self._frame, np.float32)
+        self._taken += 1
+        self.lead += (len(self._waiting) - self._at - heard - self.lead) / min(self._SETTLES, self._taken)
         frame = self._between(self._waiting, where)
         self.moved += (self.pace - 1) * self._frame
         self._go_to(self._at + self.pace * self._frame)
@@ -79,6 +81,7 @@ class InStep:
             at = int(self._at)
             frames.append(self._waiting[at : at + self._frame])
             self.moved += self._frame
+            self.lead -= self._frame
             self.jumps += 1
             self._go_to(self._at + self._frame)
         return frames

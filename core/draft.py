@@ -38,7 +38,7 @@ class Draft:
         self._kept: deque[Report | SpeechSegment] = deque()
         self._released = False
         self._lock = threading.Lock()
-        dialogue.start(turn, messages, Answer(turn, self._tell, self, marks))
+        dialogue.start(turn, messages, Answer(turn, self._tell, self, marks), draft=True)
 
     def put(self, segment: SpeechSegment) -> bool:
         """Any thread: as `core.answer.Sink`, never waiting before the release."""
@@ -50,6 +50,7 @@ class Draft:
 
     def release(self) -> None:
         """The person has finished: the answer goes where answers go."""
+        self.dialogue.release(self.turn)
         with self._lock:
             answered = any(isinstance(kept, Spoke) for kept in self._kept)
             while self._kept:

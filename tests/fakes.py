@@ -141,20 +141,28 @@ class ScriptedDialogue:
     anticipated: list[AudioChunk] = field(default_factory=list)
     hold: bool = False
     replies: list[Reply] = field(default_factory=list)
+    drafted: list[Turn] = field(default_factory=list)
+    released: list[Turn] = field(default_factory=list)
     forgotten: int = 0
     closed: bool = False
 
     def anticipate(self, speech: AudioChunk) -> None:
         self.anticipated.append(speech)
 
-    def start(self, turn: Turn, history: Sequence[Message], reply: Reply) -> None:
+    def start(self, turn: Turn, history: Sequence[Message], reply: Reply, *, draft: bool = False) -> None:
         self.started.append(turn)
+        if draft:
+            self.drafted.append(turn)
         self.histories.append(list(history))
         self.replies.append(reply)
         if turn.speech is not None and not isinstance(turn.speech, str):
             reply.user_said(self.hears)
         if not self.hold:
             self.play(reply)
+
+    def release(self, turn: Turn) -> None:
+        assert turn in self.drafted
+        self.released.append(turn)
 
     def play(self, reply: Reply) -> None:
         for text, seconds in self.pieces:

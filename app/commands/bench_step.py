@@ -138,9 +138,12 @@ class _Recital:
     def anticipate(self, speech: AudioChunk) -> None:
         pass
 
-    def start(self, turn: Turn, history: Sequence[Message], reply: Reply) -> None:
+    def start(self, turn: Turn, history: Sequence[Message], reply: Reply, *, draft: bool = False) -> None:
         reply.speak(self._samples, "levels")
         reply.finish()
+
+    def release(self, turn: Turn) -> None:
+        pass
 
     def cancel(self, turn: Turn) -> None:
         pass

@@ -127,9 +127,12 @@ class EmbeddedDialogue:
         self._inbox.drop(lambda command: isinstance(command, _Anticipate))
         self._inbox.offer(_Anticipate(speech))
 
-    def start(self, turn: Turn, history: Sequence[Message], reply: Reply) -> None:
+    def start(self, turn: Turn, history: Sequence[Message], reply: Reply, *, draft: bool = False) -> None:
         """Answer `turn`. Speech whose words nobody knows tells it nothing."""
         self._inbox.offer(_Start(turn, tuple(message for message in history if message.text), reply))
+
+    def release(self, turn: Turn) -> None:
+        """A draft is answered like a turn; a history tells of it only when it was one."""
 
     def cancel(self, turn: Turn) -> None:
         """Forget `turn` if it was not begun. An answer under way looks at `turn.cancelled` before every word."""

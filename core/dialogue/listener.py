@@ -74,6 +74,8 @@ class Listener:
         self._free.set()
         self._asking: asyncio.Future[str] | None = None
         self._one_by_one = asyncio.Lock()
+        self._in_line: set[int] = set()
+        """Turns of which the endpoint is to be asked, as long as their sound is kept."""
         self._begun: Turn | None = None
 
     @property
@@ -119,6 +121,8 @@ class Listener:
         self._sounds[number] = speech
         for oldest in sorted(self._sounds)[:-_KEPT_TURNS]:
             del self._sounds[oldest]
+            if oldest in self._in_line:
+                self._writing[oldest].cancel()
         self._answered[number] = asyncio.Event()
         self._known.discard(number)
 
@@ -190,12 +194,15 @@ class Listener:
         if words or self._asked is None:
             return words
         await self._until_answered(number)
+        self._in_line.add(number)
         try:
             async with self._one_by_one:
                 return await self._ask(self._asked, server, number, speech)
         except Setback as setback:
             log.info("the words of a spoken turn are not known: %s", setback.error.problem.value)
             return ""
+        finally:
+            self._in_line.discard(number)
 
     async def _ask(self, asked: Asked, server: Server, number: int, speech: AudioChunk) -> str:
         """The words by the endpoint, for as long as nobody else told them; whoever speaks meanwhile goes first."""

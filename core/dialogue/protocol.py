@@ -90,8 +90,14 @@ class Dialogue(Protocol):
         silence, may use it; `anticipate` again or `start` with other speech discards it."""
         ...
 
-    def start(self, turn: Turn, history: Sequence[Message], reply: Reply) -> None:
-        """Answer `turn`, given what was said before it (the turn itself is not in `history`)."""
+    def start(self, turn: Turn, history: Sequence[Message], reply: Reply, *, draft: bool = False) -> None:
+        """Answer `turn`, given what was said before it (the turn itself is not in `history`). Of a `draft` it is not
+        certain yet that the person has finished: it ends with `release`, or with `cancel`, and then it leaves no
+        trace: nothing of it is kept, and nobody is told that it was asked."""
+        ...
+
+    def release(self, turn: Turn) -> None:
+        """The person has finished: the draft of `turn` is a turn like any other."""
         ...
 
     def cancel(self, turn: Turn) -> None:

@@ -19,6 +19,7 @@ from core.dialogue.realtime_link import Link
 from core.dialogue.request import last_of
 from core.dialogue.trouble import (
     Setback,
+    codes,
     failing,
     not_an_endpoint,
     of_refusal,
@@ -35,7 +36,7 @@ from core.dialogue.wire import UnreadableReply
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     import openai
 
@@ -68,6 +69,12 @@ class RealtimeTransport:
         self._leaving: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
         self._trust: ssl.SSLContext | None = None
+        self._asked_of: tuple[int, int] | None = None
+        """The number of the spoken turn that was asked last, and the capture sample at which it begins."""
+        self._waits_at = -1
+        """Drafts of the question that begins at this capture sample wait until the person has finished."""
+        self._waits = False
+        """All drafts do: the server does not forget when it is told to."""
 
     @property
     def ready(self) -> bool:
@@ -93,7 +100,7 @@ class RealtimeTransport:
             async with link.reading:
                 verdict = await self._exchange(link, server, question, waiting, delivery)
         except BaseException as trouble:
-            if not (isinstance(trouble, asyncio.CancelledError) and self._link and self._link.interrupted):
+            if not (isinstance(trouble, asyncio.CancelledError) and self._link and self._link.outlives_its_turn):
                 self._drop()
             setback = self._setback(trouble, server)
             if setback is None:
@@ -118,7 +125,22 @@ class RealtimeTransport:
         elif not link.interrupted:
             link.interrupted = True
             link.read_no_more()
-            link.settling = asyncio.get_running_loop().create_task(self._settle(link))
+            link.settling = asyncio.get_running_loop().create_task(self._settle(link, link.forget_unheard()))
+
+    def withdrawn(self, number: int) -> None:
+        """The person went on: the server is to know nothing of the draft. Where it cannot forget, the connection ends,
+        and nothing more is asked of what they say until they have finished."""
+        link = self._link
+        if self._asked_of is None or self._asked_of[0] != number:
+            return  # it was not asked; what was sent ahead is the beginning of what comes
+        self._waits_at = self._asked_of[1]
+        if link is not None and link.turn == number and link.forgets and not self._waits:
+            self._waits_at = -1
+            link.interrupted = link.withdrawn = True
+            link.read_no_more()
+            link.settling = asyncio.get_running_loop().create_task(self._settle(link, link.forget_question()))
+        elif link is not None and link.turn == number:
+            self._drop()
 
     def heard(self, number: int, text: str, seconds: float) -> None:
         """What was heard of the reply to the turn that was interrupted."""
@@ -168,7 +190,7 @@ class RealtimeTransport:
     async def _link_for(self, server: Server, question: Question, waiting: Waiting) -> Link:
         """A connection whose server remembers the conversation as it was, by having been there or by being told."""
         link, history = self._link, question.history
-        if link is not None and link.settling is not None and link.heard.done():
+        if link is not None and link.settling is not None and (link.withdrawn or link.heard.done()):
             await waiting.for_sign(asyncio.wait([link.settling]))
         if link is not None and not (link.settled and _agrees(link.told, history)):
             self._drop()
@@ -176,12 +198,13 @@ class RealtimeTransport:
         link = self._link
         assert link is not None, "warm leaves a link or raises"
         if not link.told and history:
+            link.clean = False
             room = room_for_history(server.profile, self._endpoint.instructions, "")
             told = fitting(history, {}, room, halved=question.halved)
             persona = self._endpoint.instructions
             for event in replay(server.profile, server.model, server.voice, persona, told.messages):
                 await link.say(event)
-            link.told = list(history)
+            link.told, link.clean = list(history), True
         return link
 
     def _drop(self) -> None:
@@ -212,13 +235,14 @@ class RealtimeTransport:
             if link is not None:
                 self._leave(link)
 
-    async def _settle(self, link: Link) -> None:
-        """Have the server forget what was not heard; a connection on which that fails is left."""
+    async def _settle(self, link: Link, forgetting: Awaitable[None]) -> None:
+        """Have the server forget; a connection on which that fails is left."""
         try:
-            await link.forget_unheard()
+            await forgetting
         except Exception as trouble:
             if not isinstance(trouble, Complaint | TimeoutError) and self._setback(trouble, None) is None:
                 raise
+            self._waits |= link.withdrawn
             if self._link is link:
                 self._drop()
 
@@ -237,10 +261,11 @@ class RealtimeTransport:
     async def _exchange(
         self, link: Link, server: Server, question: Question, waiting: Waiting, delivery: Delivery
     ) -> Verdict:
+        if question.released is not None and self._must_wait(server.profile, question):
+            await self._until_released(link, server.profile, question, question.released)
+        link.clean = False
         decoder = link.begin(question, server.profile)
-        if not isinstance(question.speech, str):
-            link.words.begin(delivery.user_said)
-        await waiting.for_sign(self._ask(link, server, question))
+        await waiting.for_sign(self._ask(link, server, question, delivery))
         limited = waiting.for_sign
         try:
             while not decoder.ended:
@@ -261,30 +286,41 @@ class RealtimeTransport:
             raise Setback(failing("the server ended its reply early"), again_after_s=(0.0,))
         return decoder.verdict
 
-    async def _ask(self, link: Link, server: Server, question: Question) -> None:
-        profile = server.profile
-        if profile.session == "bare":
-            await self._ask_bare(link, profile, question)
-            return
-        if isinstance(question.speech, str):
-            await link.say(text_item(profile, "user", question.speech))
-        elif profile.turns == "server":
-            await link.hear(last_of(question.speech, profile.longest_s))
-            await link.end(_TRAILING_S)
-            return
-        else:
-            await link.hear(last_of(question.speech, profile.longest_s))
-            await link.end()
-            await link.say(commit(profile))
-        await link.say({"type": "response.create"})
+    def _must_wait(self, profile: EndpointProfile, question: Question) -> bool:
+        """Whether a draft is only sent ahead: a server that listens for itself answers whatever it has heard, and one
+        that cannot forget has answered a part of this question already."""
+        speech = question.speech
+        return (
+            profile.turns == "server" or self._waits or (not isinstance(speech, str) and speech.start == self._waits_at)
+        )
 
-    async def _ask_bare(self, link: Link, profile: EndpointProfile, question: Question) -> None:
+    async def _until_released(
+        self, link: Link, profile: EndpointProfile, question: Question, released: asyncio.Event
+    ) -> None:
+        if not isinstance(question.speech, str) and profile.session != "bare" and profile.turns == "manual":
+            link.clean = False
+            await link.hear(last_of(question.speech, profile.longest_s))
+            link.clean = True
+        await released.wait()
+
+    async def _ask(self, link: Link, server: Server, question: Question, delivery: Delivery) -> None:
+        profile = server.profile
         if isinstance(question.speech, str):
-            raise Setback(speech_only())
-        await link.say(commit(profile, final=False))
+            if profile.session == "bare":
+                raise Setback(speech_only())
+            await link.say(text_item(profile, "user", question.speech))
+            await link.say({"type": "response.create"})
+            return
+        if profile.session == "bare":
+            await link.say(commit(profile, final=False))
         await link.hear(last_of(question.speech, profile.longest_s))
-        await link.end()
-        await link.say(commit(profile))
+        await link.end(_TRAILING_S if profile.turns == "server" else 0.0)
+        link.question = link.words.begin(delivery.user_said)
+        self._asked_of = question.number, question.speech.start
+        if profile.turns == "manual":
+            await link.say(commit(profile))
+            if profile.session != "bare":
+                await link.say({"type": "response.create"})
 
     def _setback(self, trouble: BaseException, server: Server | None, *, connecting: bool = False) -> Setback | None:
         """What `trouble` means for the turn; None for a cancellation, a bug, or what is a setback already."""
@@ -293,10 +329,10 @@ class RealtimeTransport:
         model = server.model if server else self._endpoint.model
         match trouble:
             case Complaint():
-                said = tidy(trouble.said, self._endpoint)
+                code, said = codes(*trouble.code.split()), tidy(trouble.said, self._endpoint)
                 if trouble.begun:
-                    return of_words(trouble.code, said)
-                return of_refusal(trouble.code, said, self._endpoint, model)
+                    return of_words(code, said, self._endpoint, model)
+                return of_refusal(code, said, self._endpoint, model)
             case InvalidStatus(response=response):
                 said = tidy((response.body or b"").decode("utf-8", "replace"), self._endpoint)
                 header = response.headers.get("retry-after", "")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.dialogue.protocol import Message
 
 _SOUND = {"response.audio.delta", "response.output_audio.delta"}
+_SOUND_DONE = {"response.audio.done", "response.output_audio.done"}
 _WORDS = {
     "response.audio_transcript.delta": "transcript",
     "response.output_audio_transcript.delta": "transcript",
@@ -93,7 +94,7 @@ class RealtimeDecoder:
             return self._words(_WORDS[kind], str(event.get("delta") or ""))
         if kind == "response.output_item.done":
             self.finished = True
-        elif kind == "response.audio.done":
+        elif kind in _SOUND_DONE:
             self.ended = self._bare
         elif kind == "response.done":
             self._end(_part(event, "response"))
@@ -197,6 +198,11 @@ def truncate(item: str, seconds: float) -> dict[str, Any]:
     """Of a reply only the first `seconds` were heard."""
     end_ms = int(seconds * 1000)
     return {"type": "conversation.item.truncate", "item_id": item, "content_index": 0, "audio_end_ms": end_ms}
+
+
+def delete(item: str) -> dict[str, Any]:
+    """A message that is to be forgotten."""
+    return {"type": "conversation.item.delete", "item_id": item}
 
 
 def commit(profile: EndpointProfile, *, final: bool = True) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import numpy as np
 import soxr
 
 from core.dialogue.protocol import Message
-from core.dialogue.realtime_events import Complaint, RealtimeDecoder, append, truncate
-from core.dialogue.realtime_words import SpokenItems
+from core.dialogue.realtime_events import Complaint, RealtimeDecoder, append, delete, truncate
+from core.dialogue.realtime_words import SpokenItem, SpokenItems
 from core.dialogue.request import pcm_of
 from core.media import CAPTURE_RATE
 
@@ -47,6 +47,12 @@ class Link:
     turn: int = -1
     reply: RealtimeDecoder = field(default_factory=RealtimeDecoder)
     interrupted: bool = False
+    withdrawn: bool = False
+    """The last turn was a draft that is given up: the server is to forget it whole."""
+    clean: bool = True
+    """Nothing but the sound in its buffer was told to the server beyond what is known of it."""
+    question: SpokenItem | None = None
+    """The last turn, if it was spoken and its sound was committed."""
     heard: asyncio.Future[tuple[str, float]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     """Words and seconds of the interrupted reply that were heard, once they are known."""
     settling: asyncio.Task[None] | None = None
@@ -57,6 +63,8 @@ class Link:
     """Held by whoever reads what the server says."""
     _asked: str = ""
     _answered: bool = True
+    _before: int = 0
+    """How much was told before the last turn."""
     _truncates: bool = False
     _start: int = -1
     """Capture sample at which the speech in the server's buffer begins; -1 when the buffer is empty."""
@@ -67,6 +75,16 @@ class Link:
     def can_be_told(self) -> bool:
         """Whether the server can be told how much of its reply was heard."""
         return self._truncates and bool(self.reply.item)
+
+    @property
+    def forgets(self) -> bool:
+        """Whether the server may be asked to forget the last turn."""
+        return self._truncates and self.question is not None
+
+    @property
+    def outlives_its_turn(self) -> bool:
+        """Whether a turn that is given up now leaves a server of which it is known what it knows, or will be."""
+        return self.interrupted or self.clean
 
     @property
     def used(self) -> bool:
@@ -100,6 +118,7 @@ class Link:
     def begin(self, question: Question, profile: EndpointProfile) -> RealtimeDecoder:
         """A turn is asked; returns who reads its reply."""
         self.turn, self._answered, self._truncates = question.number, False, profile.truncates
+        self.question, self._before = None, len(self.told)
         self._asked = question.speech if isinstance(question.speech, str) else ""
         self.reply = RealtimeDecoder(self.reply.id, bare=profile.session == "bare")
         return self.reply
@@ -107,7 +126,7 @@ class Link:
     def answered(self, text: str) -> None:
         """The reply was read to its end, or as far as it was wanted."""
         if self.reply.ended or self.reply.finished:
-            self._answered = True
+            self._answered = self.clean = True
             self.told += [Message("user", self._asked), Message("assistant", text.strip())]
 
     async def forget_unheard(self) -> None:
@@ -127,12 +146,36 @@ class Link:
             forgotten = True
         async with asyncio.timeout(SETTLE_S), self.reading:
             while not (stopped and forgotten):
-                event = json.loads(await self.connection.recv_bytes())
-                if isinstance(event, dict):
-                    await self.words.take(cast("dict[str, Any]", event))
-                    stopped |= self._is_end(cast("dict[str, Any]", event))
-                    forgotten |= cast("dict[str, Any]", event).get("type") == "conversation.item.truncated"
+                event = await self._read_on()
+                stopped |= self.reply.ended
+                forgotten |= event.get("type") == "conversation.item.truncated"
         self._remember(text)
+
+    async def forget_question(self) -> None:
+        """Have the server stop, and forget the last turn and what it said to it.
+
+        Raises:
+            Complaint: the server does not want to.
+            TimeoutError: it does not confirm.
+        """
+        assert self.question is not None, "nothing was asked"
+        self.question.tell = None
+        if not self.reply.ended:
+            await self.say({"type": "response.cancel"})
+        async with asyncio.timeout(SETTLE_S), self.reading:
+            while not self.reply.ended:
+                await self._read_on()
+            names = {name for name in (self.question.name, self.reply.item) if name}
+            if not self.question.name:
+                raise Complaint("", "the server names nothing that could be deleted", begun=False)
+            for name in names:
+                await self.say(delete(name))
+            while names:
+                event = await self._read_on()
+                if event.get("type") == "conversation.item.deleted":
+                    names.discard(str(event.get("item_id")))
+        del self.told[self._before :]
+        self._go_on()
 
     async def hear_late(self) -> None:
         """Read on until the words of every spoken turn are known, or for as long as that may take."""
@@ -155,14 +198,19 @@ class Link:
         if self.settling is not None and self.settling is not asyncio.current_task():
             self.settling.cancel()
 
-    def _is_end(self, event: dict[str, Any]) -> bool:
-        """Whether `event` ends the reply; what still comes of its sound is not wanted."""
+    async def _read_on(self) -> dict[str, Any]:
+        """The next event. What it has of the reply's sound is not wanted any more."""
+        event = json.loads(await self.connection.recv_bytes())
+        if not isinstance(event, dict):
+            return {}
+        read = cast("dict[str, Any]", event)
+        await self.words.take(read)
         try:
-            self.reply.feed(event)
+            self.reply.feed(read)
         except Complaint as complaint:
             if _STOPPED_ALREADY not in complaint.code:
                 raise
-        return self.reply.ended
+        return read
 
     def _remember(self, text: str) -> None:
         if self._answered:
@@ -171,7 +219,12 @@ class Link:
             self.told.append(Message("user", self._asked))
         if text:
             self.told.append(Message("assistant", text))
-        self._answered, self.interrupted = True, False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Both sides know the same again."""
+        self._answered, self.clean, self.question = True, True, None
+        self.interrupted = self.withdrawn = False
         self.heard, self.settling = asyncio.get_running_loop().create_future(), None
 
     async def _append(self, samples: Samples, *, last: bool = False) -> None:

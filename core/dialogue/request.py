@@ -14,6 +14,7 @@ from core.dialogue.context import fitting, room_for_history
 from core.media import CAPTURE_RATE, AudioChunk
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from core.dialogue.profile import EndpointProfile
@@ -34,6 +35,8 @@ class Question:
     kept: Mapping[int, AudioChunk] = field(default_factory=dict[int, AudioChunk])
     number: int = 0
     halved: bool = False
+    released: asyncio.Event | None = None
+    """Set when it is certain that the person has finished; None where it always was."""
 
     @property
     def texts(self) -> list[str]:

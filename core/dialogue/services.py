@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
-from core.dialogue.client import list_models, open_client
+from core.dialogue.client import NoList, list_models, open_client
+from core.dialogue.ears import Ears
 from core.dialogue.endpoint import Endpoint
 from core.dialogue.phrases import ENGLISH, language_of
 from core.dialogue.request import wav_of
@@ -22,7 +23,7 @@ from core.dialogue.wire import PcmDecoder, Sound, UnreadableReply
 from core.errors import LiveTalkError, ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from core.dialogue.client import Patience
     from core.media import AudioChunk, Samples
@@ -70,6 +71,8 @@ class Speech:
 
     def __init__(self, endpoint: Endpoint, services: Services, local: Local, patience: Patience) -> None:
         self._local = local
+        self.here = Ears(local.transcribe)
+        """This computer's own ears."""
         ears = _Remote(endpoint, services.ears, patience, _EARS, "whisper-1")
         voice = _Remote(endpoint, services.voice, patience, _VOICES, "tts-1")
         self._ears: _Remote | None = ears
@@ -101,10 +104,10 @@ class Speech:
             except _NoSuchCall:
                 log.info("the endpoint writes down no speech: this computer does")
                 self._ears = None
-        if self._local.transcribe is None:
+        if not self.here.able:
             raise Setback(cannot_hear())
         try:
-            return await asyncio.get_running_loop().run_in_executor(None, self._local.transcribe, speech)
+            return await self.here.hear(speech)
         except LiveTalkError as error:
             hopeless = cannot_hear()
             raise Setback(ServerError(hopeless.problem, hopeless.title, hopeless.advice, detail=error.title)) from error
@@ -139,6 +142,19 @@ class Speech:
     async def close(self) -> None:
         for remote in self._remotes:
             await remote.close()
+        await self.here.close()
+
+
+def _raw_form(headers: Mapping[str, str]) -> tuple[int | None, int]:
+    """Rate, None where it is not stated, and channels of raw PCM, as servers write them beside it (SGLang-Omni).
+
+    Raises:
+        UnreadableReply: it is not of 16 bits.
+    """
+    rate, channels, bits = (headers.get(f"x-{name}", "") for name in ("sample-rate", "channels", "bit-depth"))
+    if bits not in ("", "16"):
+        raise UnreadableReply(f"raw sound of {bits[:8]} bit")
+    return int(rate) if rate.isdecimal() else None, max(1, int(channels)) if channels.isdecimal() else 1
 
 
 class _NoSuchCall(Exception):
@@ -189,11 +205,11 @@ class _Remote:
                 timeout=self._patience.first_s,
             )
             async with asked as answer:
-                kind, rate = answer.headers.get("content-type", ""), answer.headers.get("x-sample-rate", "")
+                kind, rate, channels = answer.headers.get("content-type", ""), *_raw_form(answer.headers)
                 if "json" in kind or "html" in kind or "event-stream" in kind:
                     raise _NoSuchCall
                 async for data in answer.iter_bytes(_FRAGMENT_BYTES):
-                    sound = decoder.feed(data, int(rate) if rate.isdecimal() else None)
+                    sound = decoder.feed(data, rate, channels)
                     if sound.samples.size:
                         yield sound
         except openai.APIError as error:
@@ -214,7 +230,10 @@ class _Remote:
 
     async def _model_of(self, client: openai.AsyncOpenAI) -> str:
         if not self._model:
-            listed = await list_models(client, self._endpoint, self._patience)
+            try:
+                listed = await list_models(client, self._endpoint, self._patience)
+            except NoList:
+                listed = {}
             fitting = (name for name in listed if any(part in name.lower() for part in self._likely))
             self._model = next(fitting, self._usual)
         return self._model

@@ -162,8 +162,9 @@ class PcmDecoder:
         self._at_start = True
         self._body_left: int | None = None
 
-    def feed(self, fragment: bytes, stated_rate: int | None = None) -> Sound:
-        """The samples that are whole once `fragment` is here; `stated_rate` is what the chunk says of raw PCM.
+    def feed(self, fragment: bytes, stated_rate: int | None = None, channels: int = 1) -> Sound:
+        """The samples that are whole once `fragment` is here; `stated_rate` and `channels` are what is said of
+        raw PCM beside it.
 
         Raises:
             UnreadableReply: compressed sound, or a WAV that is not 16-bit or float PCM.
@@ -172,16 +173,16 @@ class PcmDecoder:
             self._buffer, self._at_start = b"", True
         self._buffer += fragment
         if self._at_start:
-            self._at_start = not self._start_is_read(stated_rate or MEDIA_RATE)
+            self._at_start = not self._start_is_read(stated_rate or MEDIA_RATE, channels)
         return Sound(_to_mono(b"" if self._at_start else self._whole_frames(), self._format), self._format.rate)
 
-    def _start_is_read(self, raw_rate: int) -> bool:
+    def _start_is_read(self, raw_rate: int, raw_channels: int) -> bool:
         data = self._buffer
         if len(data) < 12 and (b"RIFF".startswith(data) or data.startswith(b"RIFF")):
             return False
         if not _is_wav(data):
             _refuse_compressed(data)
-            self._format, self._body_left = _PcmFormat(raw_rate), None
+            self._format, self._body_left = _PcmFormat(raw_rate, raw_channels), None
             return True
         header = _read_header(data)
         if header is None:

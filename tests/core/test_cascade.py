@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import soxr
 
 from core.dialogue import probe
 from core.dialogue.aloud import speakable
@@ -191,6 +192,27 @@ def test_the_rate_that_a_voice_states_is_believed() -> None:
         talking(in_turn(()), url=server.url) as (_, dialogue),
     ):
         assert len(ask(dialogue).pcm) == pytest.approx(len(FIRST) / 2, abs=8)
+
+
+@pytest.mark.parametrize("size", [1, 999])
+def test_raw_sound_of_two_channels_and_another_rate_is_what_its_headers_say(size: int) -> None:
+    left = np.frombuffer(tone(0.2, 44_100), "<i2")
+    both = np.stack([left, left], axis=1).tobytes()
+    headers = (("x-sample-rate", "44100"), ("x-channels", "2"), ("x-bit-depth", "16"))
+    with talking(in_turn(writing("Yes.")), models=OLLAMA, voice_of=lambda _: voiced(both, size, *headers)) as (_, talk):
+        reply = ask(talk)
+    assert len(reply.pcm) // 2 == pytest.approx(0.2 * 24_000, abs=4)
+    whole = soxr.resample(left.astype(np.float32) / 32768, 44_100, 24_000)
+    heard = np.concatenate(reply.samples)
+    np.testing.assert_allclose(heard, whole[: len(heard)], atol=2e-3)
+
+
+def test_raw_sound_of_24_bits_is_no_noise_but_trouble() -> None:
+    voice = voiced(FIRST, 999, ("x-bit-depth", "24"))
+    with talking(in_turn(writing("Yes.")), models=OLLAMA, voice_of=lambda _: voice) as (_, dialogue):
+        reply = ask(dialogue)
+    assert reply.error is not None
+    assert (reply.error.problem, reply.pcm) == (Problem.ENDPOINT_REFUSED, b"")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def reply_events(kind: str = "response.audio.delta", rate: int = 24_000, pcm: by
         {"type": "transcription.delta", "delta": "there."},
         {"type": "transcription.done", "text": "Hello there."},
         *told[1:],
-        {"type": "response.audio.done", "has_audio": bool(told)},
+        {"type": kind.replace("delta", "done"), "has_audio": bool(told)},
     ]
 
 

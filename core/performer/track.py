@@ -70,6 +70,8 @@ class SpeechTrack:
                 raise Closed
             if segment.turn.cancelled:
                 return False
+            if not len(segment.samples) and not segment.last:
+                return True  # words alone are nothing to act out, and keep nobody's place
             reply = self._reply_of(segment.turn)
             if len(segment.samples):
                 reply.pieces.append(segment.samples)

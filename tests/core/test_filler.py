@@ -348,6 +348,26 @@ def test_the_countdown_runs_while_the_word_is_still_heard_and_asks_again_by_itse
         assert [entry.text for entry in rig.session.history.entries] == ["Hi.", "Now."]
 
 
+def test_words_whose_sound_never_came_do_not_stand_in_the_way_of_the_word() -> None:
+    rig = ConversationRig()
+    rig.dialogue.hold = True
+    rig.crank(0.3)
+    rig.session.say("Hi.")
+    rig.crank(0.1)
+    (reply,) = rig.dialogue.replies
+    reply.speak(np.zeros(0, np.float32), "Well")
+    reply.aside(SAID, MOMENT)
+    reply.anew()
+    rig.crank(0.3)
+    caption = rig.session.caption()
+    assert caption is not None
+    assert caption.text == MOMENT
+    reply.speak(np.full(RATE, 0.25, np.float32), "Now.")
+    reply.finish()
+    rig.crank(2.5)
+    assert [entry.text for entry in rig.session.history.entries] == ["Hi.", "Now."]
+
+
 def test_a_word_in_writing_is_shown_until_the_answer_begins() -> None:
     rig = ConversationRig()
     rig.dialogue.hold = True

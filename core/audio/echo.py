@@ -99,8 +99,8 @@ class EchoGuard:
         clean = near
         if self._canceller is not None:
             cancelled = self._canceller.clean(near)
-            self._trust.look(_rms(far), _rms(near), _rms(cancelled))
             person = self._overlap(far, near, cancelled)
+            self._trust.look(_rms(far), _rms(near), _rms(cancelled), self._overlap.left)
             clean = cancelled if self._drift.drift is None else person
         if self.half_duplex and self._quiet_frames * FRAME < self._closed_s() * CAPTURE_RATE:
             return np.zeros(FRAME, np.float32)
@@ -134,78 +134,90 @@ class Trust:
     `KEPT` are over `WON_DB`, and not before `FIRST` of them; it is lost when most are under `LOST_DB`, where what is
     left may still sound like a voice: a person who speaks at the same time spoils fewer. A microphone that hears
     nothing of the loudspeaker (headphones) is as good as the best canceller.
+
+    A loudspeaker that rattles deceives: for seconds the canceller silences everything, and then lets the voice through.
+    It is known by what subtraction takes of its echo, never more than `BENT_DB`; of a good one's it takes 10 to 27.
     """
 
     WON_DB = 25.0
     LOST_DB = 22.0
+    BENT_DB = 6.0
     KEPT = 12
     FIRST = 5
     _SPAN = 50
+    _TAIL = 30
+    """Frames after the voice in which the room still answers."""
     _WHISPER = 0.004
     _FORGET = 1.03
 
     def __init__(self) -> None:
         self.kept = False
         self._losses_db: deque[float] = deque(maxlen=self.KEPT)
+        self._subtracted_db: deque[float] = deque(maxlen=self.KEPT)
         self._voiced = _Powers()
         self._silent = _Powers()
-        self._room: tuple[float, float] | None = None
+        self._room: np.ndarray | None = None
         self._warm_up = self._SPAN
+        self._since_voice = 0
 
-    def look(self, far: float, near: float, clean: float) -> None:
-        """RMS of one frame as played, as heard and as cleaned."""
-        if far <= _VOICE_RMS:
-            self._silent.add(near, clean)
-            if self._silent.frames == self._SPAN:
-                self._know_room(*self._silent.take())
+    def look(self, far: float, near: float, clean: float, rest: float) -> None:
+        """RMS of one frame as played, as heard, as cleaned, and as subtraction left it."""
+        self._since_voice = self._since_voice + 1 if far <= _VOICE_RMS else 0
+        if self._since_voice:
+            self._listen_to_the_room(near, clean, rest)
         elif self._warm_up:
             self._warm_up -= 1
         else:
-            self._voiced.add(near, clean)
+            self._voiced.add(near, clean, rest)
             if self._voiced.frames == self._SPAN:
-                self._judge(*self._voiced.take())
+                self._judge(self._voiced.take())
 
     def doubt(self) -> None:
         """The echo jumped: what the canceller could do says nothing of what it can now."""
         self.kept = False
         self._losses_db.clear()
+        self._subtracted_db.clear()
         self._voiced.take()
 
-    def _know_room(self, heard: float, left: float) -> None:
-        """The quietest half second without the voice; forgotten slowly, for rooms that grow loud."""
-        if self._room is None or heard < self._room[0] * self._FORGET:
-            self._room = (heard, left)
-        else:
-            self._room = (self._room[0] * self._FORGET, self._room[1] * self._FORGET)
+    def _listen_to_the_room(self, near: float, clean: float, rest: float) -> None:
+        if self._since_voice > self._TAIL:
+            self._silent.add(near, clean, rest)
+            if self._silent.frames == self._SPAN:
+                self._know_room(self._silent.take())
 
-    def _judge(self, heard: float, left: float) -> None:
-        room_heard, room_left = self._room or (0.0, 0.0)
-        echo, rest = heard - room_heard, max(left - room_left, 1e-10)
-        is_echo = echo > max(self._WHISPER**2, room_heard)
-        self._losses_db.append(10 * float(np.log10(echo / rest)) if is_echo else 2 * self.WON_DB)
+    def _know_room(self, powers: np.ndarray) -> None:
+        """The quietest half second without the voice; forgotten slowly, for rooms that grow loud."""
+        if self._room is None or powers[0] < self._room[0] * self._FORGET:
+            self._room = powers
+        else:
+            self._room = self._room * self._FORGET
+
+    def _judge(self, powers: np.ndarray) -> None:
+        room = np.zeros(3) if self._room is None else self._room
+        echo, left, rest = (float(power) for power in np.maximum(powers - room, 1e-10))
+        is_echo = echo > max(self._WHISPER**2, float(room[0]))
+        self._losses_db.append(10 * float(np.log10(echo / left)) if is_echo else 2 * self.WON_DB)
+        self._subtracted_db.append(10 * float(np.log10(echo / rest)) if is_echo else 2 * self.WON_DB)
         if len(self._losses_db) >= self.FIRST:
             weak_db, strong_db = (float(db) for db in np.quantile(self._losses_db, (0.25, 0.7)))
-            self.kept = strong_db > self.LOST_DB if self.kept else weak_db > self.WON_DB
+            works = strong_db > self.LOST_DB if self.kept else weak_db > self.WON_DB
+            self.kept = works and float(np.quantile(self._subtracted_db, 0.7)) > self.BENT_DB
 
 
 class _Powers:
-    """Mean power as heard and as cleaned, over the frames since the last `take`."""
+    """Mean power as heard, as cleaned and as subtraction left it, over the frames since the last `take`."""
 
     def __init__(self) -> None:
-        self._heard = 0.0
-        self._left = 0.0
+        self._sums = np.zeros(3)
         self.frames = 0
 
-    def add(self, near: float, clean: float) -> None:
-        self._heard += near * near
-        self._left += clean * clean
+    def add(self, near: float, clean: float, rest: float) -> None:
+        self._sums += np.square((near, clean, rest))
         self.frames += 1
 
-    def take(self) -> tuple[float, float]:
-        frames = max(1, self.frames)
-        means = self._heard / frames, self._left / frames
-        self._heard = self._left = 0.0
-        self.frames = 0
+    def take(self) -> np.ndarray:
+        means = self._sums / max(1, self.frames)
+        self._sums, self.frames = np.zeros(3), 0
         return means
 
 

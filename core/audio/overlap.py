@@ -39,6 +39,8 @@ class Overlap:
     """
 
     def __init__(self, frame: int) -> None:
+        self.left = 0.0
+        """RMS of what subtraction left of the newest frame."""
         self._path = EchoPath(frame)
         self._usual_db = -75.0
         self._mostly_db = 0.0
@@ -51,6 +53,7 @@ class Overlap:
     def __call__(self, far: Samples, near: Samples, clean: Samples) -> Samples:
         """The person's voice, from a frame as played, as heard and as the canceller left it."""
         rest = self._path(far, near)
+        self.left = float(np.sqrt(np.mean(np.square(rest))))
         share = float(self._somebody(rest, near - rest, clean))
         line = np.linspace(self._share, share, len(clean), dtype=np.float32)
         self._share = share

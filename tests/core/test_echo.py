@@ -81,10 +81,10 @@ def test_off_changes_nothing() -> None:
 def test_trust_is_lost_when_the_echo_stays_and_won_back_when_it_goes() -> None:
     trust = Trust()
     for _ in range(500):
-        trust.look(far=0.1, near=0.05, clean=0.045)
+        trust.look(far=0.1, near=0.05, clean=0.045, rest=0.045)
     assert not trust.kept
     for _ in range(500):
-        trust.look(far=0.1, near=0.05, clean=0.002)
+        trust.look(far=0.1, near=0.05, clean=0.002, rest=0.01)
     assert trust.kept
 
 
@@ -92,42 +92,49 @@ def test_trust_survives_a_person_who_interrupts_and_headphones() -> None:
     interrupted = Trust()
     for n in range(2000):
         speaking = n % 500 >= 350
-        interrupted.look(far=0.1, near=0.06, clean=0.05 if speaking else 0.002)
+        interrupted.look(far=0.1, near=0.06, clean=0.05 if speaking else 0.002, rest=0.05 if speaking else 0.01)
     assert interrupted.kept
     headphones = Trust()
     for _ in range(2000):
-        headphones.look(far=0.1, near=0.001, clean=0.001)
+        headphones.look(far=0.1, near=0.001, clean=0.001, rest=0.001)
     assert headphones.kept
 
 
 def test_an_avatar_that_is_silent_proves_nothing() -> None:
     trust = Trust()
     for _ in range(2000):
-        trust.look(far=0.0, near=0.05, clean=0.05)
+        trust.look(far=0.0, near=0.05, clean=0.05, rest=0.05)
     assert not trust.kept
     for _ in range(400):
-        trust.look(far=0.1, near=0.05, clean=0.002)
+        trust.look(far=0.1, near=0.05, clean=0.002, rest=0.01)
     assert trust.kept
     for _ in range(2000):
-        trust.look(far=0.0, near=0.05, clean=0.05)
+        trust.look(far=0.0, near=0.05, clean=0.05, rest=0.05)
     assert trust.kept
 
 
 def test_there_is_no_trust_before_the_canceller_has_shown_what_it_can() -> None:
     trust = Trust()
     for _ in range(250):
-        trust.look(far=0.1, near=0.05, clean=0.002)
+        trust.look(far=0.1, near=0.05, clean=0.002, rest=0.01)
         assert not trust.kept
     for _ in range(100):
-        trust.look(far=0.1, near=0.05, clean=0.002)
+        trust.look(far=0.1, near=0.05, clean=0.002, rest=0.01)
     assert trust.kept
+
+
+def test_a_loudspeaker_that_rattles_is_not_trusted_though_its_echo_is_silenced_for_a_while() -> None:
+    trust = Trust()
+    for _ in range(500):
+        trust.look(far=0.1, near=0.05, clean=0.0001, rest=0.035)
+        assert not trust.kept
 
 
 def test_the_noise_of_the_room_is_not_taken_for_echo() -> None:
     trust = Trust()
     for n in range(4000):
         voice = n % 400 >= 200
-        trust.look(far=0.1 if voice else 0.0, near=0.021 if voice else 0.02, clean=0.012)
+        trust.look(far=0.1 if voice else 0.0, near=0.021 if voice else 0.02, clean=0.012, rest=0.02)
     assert trust.kept
 
 

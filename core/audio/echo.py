@@ -136,7 +136,8 @@ class Trust:
     nothing of the loudspeaker (headphones) is as good as the best canceller.
 
     A loudspeaker that rattles deceives: for seconds the canceller silences everything, and then lets the voice through.
-    It is known by what subtraction takes of its echo, never more than `BENT_DB`; of a good one's it takes 10 to 27.
+    It is known by how little subtraction takes of its echo, mostly less than `BENT_DB`; of a good one's it takes 10 to
+    27.
     """
 
     WON_DB = 25.0

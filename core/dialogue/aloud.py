@@ -52,22 +52,14 @@ class Aloud:
         self._speaking = self._begin(self._speak())
 
     async def take(self, piece: Words | Sound) -> bool:
-        """False when the reply is no longer wanted.
-
-        Raises:
-            Setback: the voice failed.
-        """
+        """False when the reply is no longer wanted."""
         if isinstance(piece, Sound):
             return await self._delivery.take(piece)
         await self._write(self._thoughts.feed(piece.text))
         return self._wanted
 
     async def end(self) -> None:
-        """Nothing more is written: wait until all of it was handed over.
-
-        Raises:
-            Setback: the voice failed.
-        """
+        """Nothing more is written: wait until all of it was handed over."""
         await self._write(self._thoughts.rest())
         await self._add(self._cutter.rest())
         await self._put(None)

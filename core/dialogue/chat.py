@@ -16,7 +16,6 @@ from core.dialogue.protocol import Verdict
 from core.dialogue.request import Question, build_request
 from core.dialogue.same_speech import same_speech
 from core.dialogue.sentences import sentences
-from core.dialogue.trouble import Setback, hears_english_only
 from core.dialogue.wire import Words
 from core.media import AudioChunk
 
@@ -46,6 +45,8 @@ class ChatTransport:
         self._patience = patience
         self._speech = speech
         self._hearing: tuple[AudioChunk, asyncio.Task[str]] | None = None
+        self._english = True
+        """Whether the conversation may be in English, as far as is known."""
 
     @property
     def ready(self) -> bool:
@@ -63,10 +64,11 @@ class ChatTransport:
 
     async def attempt(self, server: Server, question: Question, waiting: Waiting, delivery: Delivery) -> Verdict:
         if isinstance(question.speech, AudioChunk) and not server.hears:
-            words = await self._hear(question.speech)
             texts = [*question.texts, self._endpoint.instructions]
-            if self._speech.hears_here and language_among(texts) not in ("", ENGLISH):
-                raise Setback(hears_english_only())
+            self._english = language_among(texts) in ("", ENGLISH)
+            words = await self._hear(question.speech)
+            if self._speech.hears_here and not self._english:
+                raise self._speech.deafness
             if not words:
                 await self._say(phrases_for(texts).not_caught, delivery)
                 return Verdict.OK
@@ -78,19 +80,9 @@ class ChatTransport:
             return await self._read(request, waiting, delivery)
         return await self._read_aloud(request, waiting, delivery)
 
-    async def apologise(self, words: str, delivery: Delivery) -> None:
-        """Say something that the endpoint did not, where there is a voice for it."""
-        async for sound in self._speech.say(words):
-            await delivery.together(words, sound)
-            words = ""
-
     async def sound_of(self, words: str) -> list[Sound]:
         """All of the sound of `words`, none where there is no voice for them; this computer's where the other fails."""
-        try:
-            return [sound async for sound in self._speech.say(words)]
-        except Setback as setback:
-            log.info("a sentence is left to the voice of this computer: %s", setback.error.detail)
-            return [sound async for sound in self._speech.say_here(words)]
+        return [sound async for sound in self._speech.say(words)]
 
     def forget(self) -> None:
         """Another conversation begins."""
@@ -104,7 +96,8 @@ class ChatTransport:
         """The words of `speech`, from what was heard ahead if it was that."""
         if self._hearing is None or not same_speech(self._hearing[0], speech) or _failed(self._hearing[1]):
             self._forget_hearing()
-            self._hearing = speech, asyncio.get_running_loop().create_task(self._speech.hear(speech))
+            hearing = self._speech.hear(speech, english=self._english)
+            self._hearing = speech, asyncio.get_running_loop().create_task(hearing)
         return self._hearing[1]
 
     def _forget_hearing(self) -> None:
@@ -117,10 +110,7 @@ class ChatTransport:
         verdict = await read_reply(self._client, self._endpoint, request, waiting, delivery.take)
         await delivery.end()
         if verdict is Verdict.NO_AUDIO:
-            try:
-                await self._make_up_for_sound(delivery)
-            except Setback as setback:
-                log.info("an answer stays in writing: %s", setback.error.detail)
+            await self._make_up_for_sound(delivery)
         return verdict
 
     async def _make_up_for_sound(self, delivery: Delivery) -> None:

@@ -12,7 +12,7 @@ from core.dialogue.wire import Words
 from core.media import MEDIA_RATE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from core.dialogue.wire import Sound
     from core.media import Samples
@@ -65,6 +65,15 @@ class Delivery:
         await self._at_rate(sound.rate)
         samples = sound.samples if self._resampler is None else self._resampler.resample_chunk(sound.samples)
         return await self._speak(samples, text)
+
+    async def add(self, sentence: str, sounds: Sequence[Sound]) -> None:
+        """What somebody else says after all of the reply, nothing where there is no sound of it; the reply ends."""
+        await self.end()
+        apart = " " if self.text and not self.text[-1].isspace() else ""
+        for sound in sounds:
+            await self.together(apart + sentence, sound)
+            apart = sentence = ""
+        await self.end()
 
     async def user_said(self, text: str) -> None:
         """The words of the person's spoken turn became known."""

@@ -21,13 +21,14 @@ from core.dialogue.exchange import Waiting
 from core.dialogue.filler import Filler
 from core.dialogue.identify import identify
 from core.dialogue.listener import Listener
+from core.dialogue.muteness import Muteness
 from core.dialogue.phrases import language_among, phrases_for
-from core.dialogue.profile import turned, without_refused
+from core.dialogue.profile import without_refused
 from core.dialogue.protocol import Verdict
 from core.dialogue.realtime import RealtimeTransport
 from core.dialogue.request import Question
 from core.dialogue.services import Local, Services, Speech
-from core.dialogue.trouble import Setback, broken_off, silent
+from core.dialogue.trouble import Setback, broken_off, silent, unknown_voice
 from core.errors import Problem, ServerError
 from core.media import AudioChunk
 
@@ -46,7 +47,6 @@ T = TypeVar("T")
 STILL_WARM_S = 4.0
 """A connection used this recently is not warmed again (local servers close theirs after five seconds)."""
 JOIN_LIMIT_S = 10.0
-_MUTE_AFTER = 2
 _WORTH_A_WORD_S = 0.5
 """A busy endpoint that is free again sooner is waited for in silence: the answer would come before the sentence."""
 _LONGEST_FILLER_S = 1.0
@@ -56,8 +56,9 @@ _HANDS = 4
 
 @dataclass
 class _Chances:
-    """What was tried in a turn already."""
+    """What was tried in a turn already; `spent`: it was asked before, with all its chances."""
 
+    spent: bool = False
     repeated: int = 0
     shortened: bool = False
 
@@ -98,7 +99,7 @@ class OmniDialogue:
         self._live = RealtimeTransport(self._client, endpoint, self._patience)
         self._bugs = Bugs("LiveTalk")
         self._server: Server | None = None
-        self._mute = 0
+        self._muteness = Muteness()
         self._excused = -1
         self._answered = False
         self._paused: AudioChunk | None = None
@@ -278,6 +279,8 @@ class OmniDialogue:
         try:
             outcome = await self._outcome(turn, question, reply, delivery, filler)
             await filler.close()
+            if question.certain and (notice := self._speech.notice()):
+                await self._hand(reply.tell, notice)
             if isinstance(outcome, Verdict):
                 await self._hand(reply.finish, outcome)
             else:
@@ -318,18 +321,24 @@ class OmniDialogue:
     async def _ask(self, turn: Turn, question: Question, reply: Reply, delivery: Delivery, filler: Filler) -> Verdict:
         """Ask, and ask again where that helps and nothing was given."""
         loading = self._endpoint.nearby and not self._answered
-        waiting, chances = Waiting(self._patience, loading=loading), _Chances()
+        waiting, chances = Waiting(self._patience, loading=loading), _Chances(spent=turn.repeated)
         language = language_among([*question.texts, self._endpoint.instructions])
         while True:
             try:
-                server = await self._known_server(waiting)
+                server = self._muteness.asked(await self._known_server(waiting))
                 if server.hears:
                     self._listener.write_down(server, turn, reply, language)
-                return self._judge(server, await self._transport.attempt(server, question, waiting, delivery))
+                verdict = await self._transport.attempt(server, question, waiting, delivery)
+                if verdict is Verdict.FILTERED:
+                    return await self._declined(question, reply, delivery)
+                return self._muteness.judge(server, verdict)
             except Setback as setback:
                 if setback.filtered:
-                    return await self._declined(question, delivery)
+                    return await self._declined(question, reply, delivery)
+                knew_voice = self._sends_voice
                 question = await self._again(setback, question, delivery, chances, filler)
+                if knew_voice and not self._sends_voice:
+                    await self._hand(reply.tell, unknown_voice(self._endpoint.voice))
                 if delivery.begun:
                     delivery.forget()
                     await self._hand(reply.anew)
@@ -352,7 +361,7 @@ class OmniDialogue:
         if setback.too_long and not chances.shortened:
             chances.shortened = True
             return question.shorter()
-        if chances.repeated >= len(setback.again_after_s):
+        if chances.spent or chances.repeated >= len(setback.again_after_s):
             raise setback.error from setback
         wait_s = setback.again_after_s[chances.repeated]
         self._excuse(setback.error, wait_s, question, filler)
@@ -360,23 +369,15 @@ class OmniDialogue:
         chances.repeated += 1
         return question
 
-    async def _declined(self, question: Question, delivery: Delivery) -> Verdict:
-        """A filter stopped the turn: say so, as far as there is a voice."""
-        if not delivery.begun:
-            with contextlib.suppress(Setback):
-                await self._chat.apologise(phrases_for([*question.texts, self._endpoint.instructions]).sorry, delivery)
-        await delivery.end()
+    async def _declined(self, question: Question, reply: Reply, delivery: Delivery) -> Verdict:
+        """A filter stopped the turn: say so, as far as there is a voice, in place of words that were not said."""
+        sorry = phrases_for([*question.texts, self._endpoint.instructions]).sorry
+        sounds = await self._chat.sound_of(sorry)
+        if sounds and delivery.begun and not delivery.sounded:
+            delivery.forget()
+            await self._hand(reply.anew)
+        await delivery.add(sorry, sounds)
         return Verdict.FILTERED
-
-    def _judge(self, server: Server, verdict: Verdict) -> Verdict:
-        """After two answers without sound none is asked for any more: the words are read aloud as they come."""
-        self._mute = self._mute + 1 if verdict is Verdict.NO_AUDIO and server.profile.speaks else 0
-        if self._mute != _MUTE_AFTER:
-            return verdict
-        log.info("the endpoint has no speech stage")
-        if server.profile.transport == "chat":
-            self._remember(server.asked_as(turned(server.profile, "modalities")))
-        return Verdict.MUTE
 
     async def _known_server(self, waiting: Waiting) -> Server:
         """Learn who answers, from the warming that is under way if there is one."""
@@ -403,6 +404,12 @@ class OmniDialogue:
         log.info("the endpoint wants another form of request: %s", ", ".join(sorted(profile.refused)))
         self._remember(server.asked_as(profile))
         return True
+
+    @property
+    def _sends_voice(self) -> bool:
+        """Whether the endpoint is asked for the voice that the person chose."""
+        known = self._server is not None and self._server.profile.voice_field != "none"
+        return known and bool(self._endpoint.voice)
 
     def _remember(self, server: Server) -> None:
         self._server = server

@@ -78,6 +78,8 @@ async def _test(
         first = _FirstPiece()
         delivery = Delivery(first.speak, first.user_said)
         await transport.attempt(server, Question(QUESTION), Waiting(patience), delivery)
+        if notice := speech.notice():
+            raise Setback(notice)
         if not first.seconds:
             raise Setback(not_an_endpoint("an answer without words or sound"))
         return _report(server, first, speech)

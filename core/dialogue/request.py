@@ -39,6 +39,11 @@ class Question:
     """Set when it is certain that the person has finished; None where it always was."""
 
     @property
+    def certain(self) -> bool:
+        """Whether the person has finished for certain."""
+        return self.released is None or self.released.is_set()
+
+    @property
     def texts(self) -> list[str]:
         """The words of the conversation as far as they are known, newest first."""
         newest = [self.speech] if isinstance(self.speech, str) else []

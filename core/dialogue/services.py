@@ -1,6 +1,6 @@
 """Speech services: ears and a voice for a model that reads and writes, over the calls of OpenAI's audio interface.
 
-Where an endpoint has no such call, this computer's own recogniser and voice serve in its place.
+Where an endpoint has no such call, or a service fails, this computer's own recogniser and voice serve in its place.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from core.dialogue.ears import Ears
 from core.dialogue.endpoint import Endpoint
 from core.dialogue.phrases import ENGLISH, language_of
 from core.dialogue.request import wav_of
-from core.dialogue.trouble import Setback, cannot_hear, failing, not_an_endpoint, of_failure, silent
+from core.dialogue.trouble import Setback, cannot_hear, failing, hears_english_only, not_an_endpoint, of_failure, silent
 from core.dialogue.wire import PcmDecoder, Sound, UnreadableReply
-from core.errors import LiveTalkError, ServerError
+from core.errors import LiveTalkError, Problem, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -35,6 +35,11 @@ _MEANT = {401, 402, 403, 408, 429}
 _EARS = ("whisper", "transcribe", "asr", "stt", "sensevoice", "parakeet")
 _VOICES = ("tts", "kokoro", "speech", "voice", "chatterbox", "orpheus")
 _KIND = "speech service"
+REST_S = 60.0
+"""A service that failed is not asked for so long, where this computer can serve."""
+_WRITES_HERE = "This computer writes down what you say in its place: English only. Check the service in Settings."
+_SPEAKS_HERE = "This computer’s voice speaks in its place: English only. Check the service in Settings."
+_SHOWS = "Answers are shown in writing. Check the service in Settings."
 _FRAGMENT_BYTES = 9_600
 """A fifth of a second: small enough to begin soon, large enough not to be all overhead."""
 
@@ -66,7 +71,8 @@ class Services:
 class Speech:
     """Ears and voice of one conversation. Lives on the loop, whose `close` it needs.
 
-    A service that has no such call is not asked again.
+    A service that has no such call is not asked again; one that failed is left alone for a while, and the person is
+    told once until it is well again.
     """
 
     def __init__(self, endpoint: Endpoint, services: Services, local: Local, patience: Patience) -> None:
@@ -79,31 +85,51 @@ class Speech:
         self._voice: _Remote | None = voice
         self._remotes = (ears, voice)
         self._voice_name = endpoint.voice
+        self._notices: list[ServerError] = []
         self.spoke = False
         """Whether anything was said by this voice."""
 
     @property
     def speaks_here(self) -> bool:
         """Whether the voice is this computer's."""
-        return self._voice is None and self._local.say is not None
+        return (self._voice is None or self._voice.resting) and self._local.say is not None
 
     @property
     def hears_here(self) -> bool:
         """Whether the ears are this computer's, as far as is known; they are English."""
-        return self._ears is None
+        return self._ears is None or self._ears.resting
 
-    async def hear(self, speech: AudioChunk) -> str:
-        """The words of `speech`, empty where there are none.
+    @property
+    def deafness(self) -> Setback:
+        """Why only the ears of this computer are left, for who needs others."""
+        failed = self._ears.failed if self._ears is not None else None
+        return Setback(failed if failed is not None else hears_english_only())
+
+    def notice(self) -> ServerError | None:
+        """What the person should know of a service that failed, once."""
+        return self._notices.pop() if self._notices else None
+
+    async def hear(self, speech: AudioChunk, *, english: bool = True) -> str:
+        """The words of `speech`, empty where there are none; in another language than `english` not by this computer
+        in the place of a service.
 
         Raises:
             Setback: the service failed, or nobody here can hear.
         """
-        if self._ears is not None:
+        ears = self._ears
+        if ears is not None and not (ears.resting and english):
             try:
-                return await self._ears.transcribe(speech)
+                words = await ears.transcribe(speech)
             except _NoSuchCall:
                 log.info("the endpoint writes down no speech: this computer does")
                 self._ears = None
+            except Setback as setback:
+                if not (self.here.able and english):
+                    raise
+                self._leave(ears, setback, _WRITES_HERE)
+            else:
+                ears.failed = None
+                return words
         if not self.here.able:
             raise Setback(cannot_hear())
         try:
@@ -113,20 +139,24 @@ class Speech:
             raise Setback(ServerError(hopeless.problem, hopeless.title, hopeless.advice, detail=error.title)) from error
 
     async def say(self, sentence: str) -> AsyncIterator[Sound]:
-        """The sound of `sentence` as it comes; nothing where there is no voice for it: this computer's is English.
-
-        Raises:
-            Setback: the service failed.
-        """
-        if self._voice is not None:
+        """The sound of `sentence` as it comes; nothing where there is no voice for it: this computer's is English. What
+        was said of it by a voice that failed is not said again."""
+        voice = self._voice
+        if voice is not None and not voice.resting:
+            begun = False
             try:
-                async for sound in self._voice.speak(sentence, self._voice_name):
-                    self.spoke = True
+                async for sound in voice.speak(sentence, self._voice_name):
+                    begun = self.spoke = True
                     yield sound
             except _NoSuchCall:
                 log.info("the endpoint has no voice: this computer's speaks")
                 self._voice = None
+            except Setback as setback:
+                self._leave(voice, setback, _SPEAKS_HERE if self._local.say else _SHOWS)
+                if begun:
+                    return
             else:
+                voice.failed = None
                 return
         async for sound in self.say_here(sentence):
             yield sound
@@ -138,6 +168,21 @@ class Speech:
             if samples.size:
                 self.spoke = True
                 yield Sound(samples, rate)
+
+    def _leave(self, remote: _Remote, setback: Setback, instead: str) -> None:
+        """Leave a service alone for a while; the person is told the first time."""
+        log.info("a speech service fails: %s", setback.error.problem.value)
+        if remote.failed is None:
+            lasting = setback.error.problem is Problem.KEY_REFUSED
+            self._notices.append(
+                ServerError(
+                    Problem.KEY_REFUSED if lasting else Problem.ENDPOINT_REFUSED,
+                    setback.error.title.replace("The endpoint ", "The endpoint’s speech service "),
+                    instead,
+                    detail=setback.error.detail,
+                )
+            )
+        remote.fail(setback.error)
 
     async def close(self) -> None:
         for remote in self._remotes:
@@ -175,6 +220,17 @@ class _Remote:
         self._likely = likely
         self._usual = usual
         self._client: openai.AsyncOpenAI | None = None
+        self._failed_at = 0.0
+        self.failed: ServerError | None = None
+        """Why it did not serve when it was asked last; None when it did."""
+
+    @property
+    def resting(self) -> bool:
+        """Whether it failed only just now."""
+        return self.failed is not None and asyncio.get_running_loop().time() - self._failed_at < REST_S
+
+    def fail(self, error: ServerError) -> None:
+        self.failed, self._failed_at = error, asyncio.get_running_loop().time()
 
     async def transcribe(self, speech: AudioChunk) -> str:
         client = self._connected()

@@ -72,12 +72,13 @@ class Hearing:
         """The pause noticed at that position goes on, and the turn is more likely finished than just begun."""
         return self._turns.paused_at == asked_at and finished > self._turns.rules.likely
 
-    def intrusion(self) -> AudioChunk:
-        """What was said into the reply just now."""
-        return self._since(self._turns.onset, self._turns.position)
+    def intrusion(self) -> tuple[AudioChunk, float]:
+        """What was said into the reply just now, and the seconds of it before the voice begins."""
+        said = self._since(self._turns.onset, self._turns.position)
+        return said, max(0, self._turns.voiced_at - said.start) / CAPTURE_RATE
 
-    def spare(self, spared: bool) -> None:
-        """Whether it is a sign of listening so far."""
+    def spare(self, spared: bool | None) -> None:
+        """Whether it is a sign of listening so far; None: it may be."""
         self._turns.spare(spared)
 
     def claim(self) -> Floor:

@@ -77,14 +77,15 @@ class Intrusion:
         if claimed and message.claims:
             self.ends()
             return self._hearing.claim()
-        self._hearing.spare(bool(message.sign))
+        self._hearing.spare(message.sign)
         self._asked_at = message.at
         return Floor.NOTHING
 
     def _ask(self, *, over: bool) -> None:
         self._asked_at = None
         if self._judge:
-            self._judge.overhear(self._hearing.position, self._hearing.intrusion(), over=over)
+            said, before_s = self._hearing.intrusion()
+            self._judge.overhear(self._hearing.position, said, before_s=before_s, over=over)
 
     def _turn_down(self, soft: bool) -> None:
         if soft != self._soft:

@@ -195,7 +195,7 @@ class _Transcriber:
                 Problem.MODEL_MISSING, "The speech model is missing.", "Run `make models`.", detail=str(error)
             ) from error
         heard = self._hear(speech.samples, wanted)
-        return Words(heard.text, heard.confidence, heard.closing)
+        return Words(heard.text, heard.confidence, heard.closing, heard.states)
 
     def ears(self) -> Ears:
         """The recogniser itself, loaded.

@@ -5,7 +5,7 @@ The encoder takes raw sound; the decoder gives one token at a time, greedily, wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +37,8 @@ class Heard:
     text: str
     confidence: float
     closing: float = 0.0
+    states: Samples | None = field(default=None, compare=False)
+    """The encoder's, [positions, 288], 24 ms each, of the last window."""
 
 
 class Recognizer:
@@ -67,32 +69,39 @@ class Recognizer:
         Once `wanted` is false it returns early with what it has."""
         texts: list[str] = []
         probabilities: list[float] = []
+        states: Samples | None = None
         for window in windows(speech):
             if not wanted():
                 break
-            tokens, chances = self._decode(window, wanted)
+            states = self.encode(window)
+            tokens, chances = self._decode(states, len(window), wanted)
             probabilities += chances
             texts.append(self._text(tokens))
         mean = float(np.mean(probabilities)) if probabilities else 0.0
         text = " ".join(text for text in texts if text)
-        return Heard(text, mean, probabilities[-1] if text[-1:] in set(".?!") else 0.0)
+        return Heard(text, mean, probabilities[-1] if text[-1:] in set(".?!") else 0.0, states)
 
-    def _decode(self, window: Samples, wanted: Callable[[], bool]) -> tuple[list[int], list[float]]:
+    def encode(self, window: Samples) -> Samples:
+        """The encoder's states of speech of up to twenty seconds, [positions, 288], 24 ms each."""
         if len(window) < _SHORTEST:
             window = np.pad(window, (0, _SHORTEST - len(window)))
         sound = window[None, :].astype(np.float32)
-        mask = np.ones(sound.shape, np.int64)  # of samples, for the decoder too
-        states = self._encoder.run(None, {"input_values": sound, "attention_mask": mask})[0]  # [1, positions, 288]
+        mask = np.ones(sound.shape, np.int64)
+        return np.asarray(self._encoder.run(None, {"input_values": sound, "attention_mask": mask})[0])[0]
+
+    def _decode(self, states: Samples, samples: int, wanted: Callable[[], bool]) -> tuple[list[int], list[float]]:
+        samples = max(samples, _SHORTEST)
+        mask = np.ones((1, samples), np.int64)  # of samples, for the decoder too
         past = dict.fromkeys(self._past_names, np.zeros((0, _HEADS, 1, _HEAD_SIZE), np.float32))
         tokens, chances, last = list[int](), list[float](), _BEGIN
-        limit = round(len(window) / CAPTURE_RATE * _TOKENS_A_SECOND) + 2
+        limit = round(samples / CAPTURE_RATE * _TOKENS_A_SECOND) + 2
         while len(tokens) < limit and wanted():
             cached = bool(tokens)
             logits, *present = self._decoder.run(
                 None,
                 {
                     "input_ids": np.array([[last]], np.int64),
-                    "encoder_hidden_states": states,
+                    "encoder_hidden_states": states[None],
                     "encoder_attention_mask": mask,
                     "use_cache_branch": np.array([cached]),
                     **past,

@@ -67,7 +67,8 @@ _VOICES = ("awb", "kal16", "slt")
 
 @dataclass(frozen=True)
 class Scene:
-    """A way to sit before the laptop. Somebody speaks every `interrupted_every_s`, 0 for never, and says `says`."""
+    """A way to sit before the laptop. Somebody speaks every `interrupted_every_s`, 0 for never, and says `says`, or
+    what is in `sounds` (a name and what is heard of it) instead."""
 
     name: str
     minutes: float
@@ -76,6 +77,7 @@ class Scene:
     interrupted_every_s: float = 0.0
     near_db: float = NEAR_DB
     says: tuple[str, ...] = _INTERRUPTIONS
+    sounds: tuple[tuple[str, Samples], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,8 @@ def _people(scene: Scene) -> tuple[Samples, list[Said]]:
     said: list[Said] = []
     if not scene.interrupted_every_s:
         return total, said
-    sounds = [(f"{voice}: {text}", spoken_by_flite(text, voice)) for voice in _VOICES for text in scene.says]
+    spoken = ((f"{voice}: {text}", spoken_by_flite(text, voice)) for voice in _VOICES for text in scene.says)
+    sounds = scene.sounds or tuple(spoken)
     period = _REPLY_S + _REST_S
     rng = np.random.default_rng(2)
     at = 6.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from core.channel import TimedOut
@@ -17,9 +18,11 @@ from core.settings import models_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from core.errors import LiveTalkError
     from core.listening.vad import Vad
     from core.media import AudioChunk
 
+log = logging.getLogger(__name__)
 ANSWER_S = 0.06
 """From a question to the recogniser to its answer: 20 ms on an idle core."""
 
@@ -31,7 +34,8 @@ class Listener:
         vad.reset()
         self._recognizer = Recognizer(models_folder() / "moonshine")
         self._hearing = Hearing(vad, TurnTaker(TurnRules()))
-        self._judge = Judge(lambda: lambda _: 0.5, self._understand, self._report, lambda _: None)
+        self._judge = Judge(lambda: lambda _: 0.5, self._understand, self._report, self._trouble)
+        self._judge.open()
         self._intrusion = Intrusion(self._hearing, self._judge, soften)
         self._answers: list[tuple[int, Overheard]] = []
 
@@ -69,10 +73,13 @@ class Listener:
         except TimedOut:
             return
 
+    def _trouble(self, error: LiveTalkError) -> None:
+        log.warning("%s %s", error, error.detail)
+
     def _report(self, answer: Judged | Overheard) -> None:
         if isinstance(answer, Overheard):
             self._answers = [(self.position + int(ANSWER_S * CAPTURE_RATE), answer)]
 
     def _understand(self, speech: AudioChunk, wanted: Callable[[], bool]) -> Words:
         heard = self._recognizer(speech.samples, wanted)
-        return Words(heard.text, heard.confidence, heard.closing)
+        return Words(heard.text, heard.confidence, heard.closing, heard.states)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core.errors import LiveTalkError, Problem
@@ -14,6 +14,8 @@ from core.listening.wording import Wording
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from core.media import Samples
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Words:
     text: str
     sure: float
     closing: float
+    states: Samples | None = field(default=None, compare=False)
+    """The recogniser's own of the sound, [positions, 288], 24 ms each; None where nobody asked."""
 
 
 LEAST_SURE = 0.6

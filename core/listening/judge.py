@@ -11,8 +11,8 @@ import numpy as np
 
 from core.channel import Channel
 from core.errors import LiveTalkError
-from core.listening.claims import claims_the_floor
-from core.listening.finished import LEAST_SURE, Finished, is_sign_of_listening
+from core.listening.claims import Leaning, claims_the_floor, is_sign_so_far, was_sign
+from core.listening.finished import Finished
 from core.media import CAPTURE_RATE, AudioChunk
 from core.settings import assets_folder
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 STILLNESS = np.zeros(CAPTURE_RATE // 5, np.float32)
 """Both models are surer of an end that silence follows; nobody has to wait for silence that can be made."""
-
-SO_FAR_SURE = 0.45
-"""Of a sign of listening that goes on: half a word is never sure, and taking it for one costs little."""
 
 
 def is_padded(judged: Samples, speech: Samples) -> bool:
@@ -57,8 +54,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class Overheard:
-    """What was said into the reply, as asked for at the position `at`: a sign of listening or not; None: no words.
-    `over`: they had fallen silent. `claims`: it began as people begin who want the reply to stop."""
+    """What was said into the reply, as asked for at the position `at`: a sign of listening or not; None: nobody can
+    tell. `over`: they had fallen silent. `claims`: it began as people begin who want the reply to stop."""
 
     at: int
     sign: bool | None
@@ -87,6 +84,7 @@ class Judge:
         self._load = load
         self._ending: Callable[[Samples], float] | None = None
         self._weigh: Finished | None = None
+        self._leaning: Leaning | None = None
         self._understand: Understand | None = understand
         self._report = report
         self._trouble = trouble
@@ -97,9 +95,10 @@ class Judge:
         """Has the person finished, who said `speech` and fell silent? Ends in `Judged`."""
         self._ask(_Question(at, speech, None))
 
-    def overhear(self, at: int, speech: AudioChunk, *, over: bool) -> None:
-        """Was `speech`, said into the reply, meant for the avatar? Ends in `Overheard`."""
-        self._ask(_Question(at, speech, over))
+    def overhear(self, at: int, speech: AudioChunk, *, before_s: float, over: bool) -> None:
+        """Was `speech`, said into the reply, meant for the avatar? The voice in it begins after `before_s`. Ends in
+        `Overheard`."""
+        self._ask(_Question(at, speech, over, before_s))
 
     def give_up(self) -> None:
         """Nobody waits for an answer any more."""
@@ -122,6 +121,10 @@ class Judge:
         still = _Question(0, AudioChunk(STILLNESS, 0), None)
         try:
             self._weigh = Finished.read(assets_folder() / "models" / "turns")
+        except LiveTalkError as error:
+            self._trouble(error)
+        try:
+            self._leaning = Leaning.read(assets_folder() / "models" / "intrusion")
         except LiveTalkError as error:
             self._trouble(error)
         try:
@@ -162,10 +165,18 @@ class Judge:
 
     def _overheard(self, at: int, over: bool, question: _Question) -> Overheard:
         words = self._words(question, question.speech)
-        if words is None or not words.text.strip():
-            return Overheard(at, None, over)
-        sure = words.sure >= (LEAST_SURE if over else SO_FAR_SURE)
-        return Overheard(at, is_sign_of_listening(words) if sure else None, over, claims_the_floor(words))
+        if words is None:
+            return Overheard(at, None if over else False, over)
+        leaning = self._lean(question, words)
+        if over:
+            return Overheard(at, was_sign(words, leaning), over)
+        return Overheard(at, is_sign_so_far(words, leaning), over, claims_the_floor(words, leaning))
+
+    def _lean(self, question: _Question, words: Words) -> float | None:
+        if self._leaning is None or words.states is None:
+            return None
+        voice_s = len(question.speech.samples) / CAPTURE_RATE - question.before_s
+        return self._leaning(words.states, question.before_s, voice_s)
 
     def _words(self, question: _Question, speech: AudioChunk) -> Words | None:
         if self._understand is None or not question.wanted():
@@ -185,6 +196,7 @@ class _Question:
     at: int
     speech: AudioChunk
     over: bool | None
+    before_s: float = 0.0
     void: threading.Event = field(default_factory=threading.Event)
 
     def wanted(self) -> bool:

@@ -40,6 +40,8 @@ class TurnRules:
     """Speech into a reply that makes it softer."""
     barge_in_ms: int = 352
     """Speech that interrupts the avatar: longer than most of "mm-hm", "yeah", a laugh, a cough."""
+    doubted_ms: int = 448
+    """The same, when they may say no more than "I am listening"."""
     spared_ms: int = 960
     """The same, as long as the words so far say no more than "I am listening"."""
     withdraw_ms: int = 224
@@ -117,7 +119,7 @@ class TurnTaker:
         self._loud = 0
         self._gap = 0
         self._intruding = False
-        self._spared = False
+        self._spared: bool | None = False
         self._withdrawn: tuple[int, int] | None = None
         self._overlong = False
         self._pressed = 0
@@ -168,9 +170,9 @@ class TurnTaker:
         pause.wait_ms = self.rules.silence_ms if finished is None else self.rules.wait_ms(finished)
         return self._end_when_due()
 
-    def spare(self, spared: bool = True) -> None:
-        """What is being said into the reply is no more than a sign of listening so far, or not any more."""
-        self._spared = self._intruding and spared
+    def spare(self, spared: bool | None = True) -> None:
+        """What is being said into the reply is no more than a sign of listening so far, or not any more, or may be."""
+        self._spared = spared if self._intruding else False
 
     def claim(self) -> Floor:
         """What is being said into the reply is meant to stop it: SPEAKING, unless they fell silent meanwhile."""
@@ -245,6 +247,8 @@ class TurnTaker:
     def _needed_ms(self) -> int:
         if not self.avatar_speaks:
             return self.rules.begin_ms
+        if self._spared is None:
+            return self.rules.doubted_ms
         return self.rules.spared_ms if self._spared else self.rules.barge_in_ms
 
     def _hear_gap(self, samples: int) -> Floor:

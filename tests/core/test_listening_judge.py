@@ -86,7 +86,7 @@ def test_nobody_waits_for_silence_that_can_be_made() -> None:
 def test_only_the_newest_question_is_answered() -> None:
     bench = Bench()
     bench.judge.pause(512, SPEECH)
-    bench.judge.overhear(1024, SPEECH, over=True)
+    bench.judge.overhear(1024, SPEECH, before_s=0.4, over=True)
     assert bench.answer() == Overheard(1024, None, over=True)
     with pytest.raises(TimedOut):
         bench.judge.step(0.0)
@@ -118,8 +118,8 @@ def test_with_nothing_to_judge_by_nobody_can_tell() -> None:
     bench = Bench(tone=MISSING, words=MISSING)
     bench.judge.pause(512, SPEECH)
     assert bench.answer() == Judged(512, None)
-    bench.judge.overhear(512, SPEECH, over=False)
-    assert bench.answer() == Overheard(512, None, over=False)
+    bench.judge.overhear(512, SPEECH, before_s=0.4, over=False)
+    assert bench.answer() == Overheard(512, False, over=False)
 
 
 def test_it_ends_when_it_is_stopped() -> None:

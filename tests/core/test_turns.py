@@ -99,6 +99,15 @@ def test_a_sign_of_listening_may_last_longer_than_an_interruption() -> None:
     assert hear(taker, SPEECH, 384) == [Floor.INTRUDING, Floor.SPEAKING], "the next one is not spared"
 
 
+def test_what_may_be_a_sign_of_listening_is_waited_for_a_little() -> None:
+    taker = TurnTaker(TurnRules())
+    taker.avatar_speaks = True
+    hear(taker, SPEECH, 320)
+    taker.spare(None)
+    assert hear(taker, SPEECH, 96) == []
+    assert hear(taker, SPEECH, 32) == [Floor.SPEAKING]
+
+
 def test_words_that_stop_being_a_sign_of_listening_are_an_interruption() -> None:
     taker = TurnTaker(TurnRules())
     taker.avatar_speaks = True

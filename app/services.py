@@ -198,6 +198,8 @@ class _Sample:
 
     def anew(self) -> None: ...
 
+    def tell(self, error: LiveTalkError) -> None: ...
+
     def aside(self, samples: Samples, text: str) -> bool:
         return True
 

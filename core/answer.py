@@ -54,7 +54,15 @@ class Anew:
     turn: Turn
 
 
-Report = UserWords | Spoke | Aside | Anew | Ended
+@dataclass(frozen=True, eq=False)
+class Told:
+    """Something about whoever answers that the person should know; the answer goes on."""
+
+    turn: Turn
+    error: LiveTalkError
+
+
+Report = UserWords | Spoke | Aside | Anew | Told | Ended
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,9 @@ class Answer:
 
     def anew(self) -> None:
         self._report(Anew(self.turn))
+
+    def tell(self, error: LiveTalkError) -> None:
+        self._report(Told(self.turn, error))
 
     def finish(self, verdict: Verdict = Verdict.OK) -> None:
         self._end(Ended(self.turn, verdict, None))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.answer import Anew, Answer, Aside, Ended, Output, Report, Sounding, Spoke, UserWords
+from core.answer import Anew, Answer, Aside, Ended, Output, Report, Sounding, Spoke, Told, UserWords
 from core.aside import Asides
 from core.channel import Channel, Closed, TimedOut
 from core.commands import Appear, Command, GoOn, Hold, Interrupt, Microphone, Open, Retry, Rules, Say
 from core.dialogue.protocol import Verdict
 from core.draft import Draft
-from core.events import Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
+from core.events import Failed, Interrupted, Replying, Status, StatusChanged, TurnMeasured, UserSpoke
 from core.listening.judge import Judged, Overheard
 from core.marks import Step
 from core.media import CAPTURE_RATE, AudioChunk, Turn
@@ -152,6 +152,8 @@ class Conversation:
                 self._voice.overheard(message)
             case Aside():
                 self._asides.take(message)
+            case Told(error=error):
+                self._emit(Failed.of(error))
             case UserWords() | Spoke() | Anew() | Ended():
                 self._hear_of_reply(message)
             case None:
@@ -284,7 +286,7 @@ class Conversation:
         if question is None:
             return
         self.interrupt() if self._reply else self.go_on()  # an aside is let end
-        turn = Turn(question.number, question.speech)
+        turn = Turn(question.number, question.speech, repeated=self._unanswered.attempts > 0)
         self._marks.forget(turn.number)
         self._marks.mark(turn.number, Step.TURN_END)
         messages = self._memory.history.messages(before=turn.number)

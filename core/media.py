@@ -58,12 +58,14 @@ class Turn:
     """One exchange: what the person said, and the right to answer it.
 
     `speech` is recorded sound, typed text, or None when the avatar opens the conversation by itself.
+    `repeated`: it was asked before, and is asked again by itself; what may be tried for it was tried.
     Only `Conversation` makes or cancels a turn; anybody may ask whether it is still wanted.
     """
 
     number: int
     speech: AudioChunk | str | None
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+    repeated: bool = False
 
     def cancel(self) -> None:
         self._cancelled.set()

@@ -23,12 +23,12 @@ _LOST = {
 }
 """Trouble after which nobody answers until something changes."""
 _RECONNECT_S = (1.0, 3.0)
-_MOST_ATTEMPTS = 5
+"""An endpoint that could not be reached is tried after so long. One that was reached has been asked twice already."""
 
 
 class Unanswered:
-    """Keeps the question that failed. A lost endpoint is tried again before the person is troubled; a busy one when it
-    said it would be free, and the person sees the countdown. Conversation thread only, but for `turn`.
+    """Keeps the question that failed. A lost endpoint is tried again before the person is troubled; a busy one once,
+    when it said it would be free, and the person sees the countdown. Conversation thread only, but for `turn`.
 
     `turn` is the question, None when there is none; `retry_at` the time at which it is asked again by itself.
     """
@@ -118,10 +118,10 @@ def _given_up(failed: Failed) -> Failed:
 
 def _wait_s(error: LiveTalkError, attempts: int) -> float | None:
     """Seconds until the question is asked again by itself; None when that is for the person to decide."""
-    if error.retry_after_s is None or attempts >= _MOST_ATTEMPTS:
+    if error.retry_after_s is None:
         return None
-    if error.problem is Problem.ENDPOINT_BUSY:
+    if error.problem is Problem.ENDPOINT_BUSY and not attempts:
         return error.retry_after_s
-    if error.problem is Problem.ENDPOINT_UNREACHABLE and attempts < len(_RECONNECT_S):
+    if error.problem is Problem.ENDPOINT_UNREACHABLE and error.retry_after_s and attempts < len(_RECONNECT_S):
         return _RECONNECT_S[attempts]
     return None

@@ -11,7 +11,7 @@ import openai
 
 from core.dialogue.endpoint import NO_ADDRESS
 from core.dialogue.sending import Road
-from core.dialogue.trouble import of_failure
+from core.dialogue.trouble import Setback, of_failure, silent
 from core.dialogue.way_out import certificates_for, proxy_of
 from core.errors import ServerError
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from core.dialogue.endpoint import Endpoint
 
 KEPT_ALIVE_S = 300.0
+_ABOUT_WHO_ASKS = (401, 402, 403, 407, 408, 429)
+"""Refusals that are about the account or the moment; any other means that there is no such list."""
 
 
 @dataclass(frozen=True)
@@ -87,21 +89,30 @@ class _NoWayOut(httpx2.AsyncBaseTransport):
         raise httpx2.ConnectError("no way out") from self._error
 
 
+class NoList(Setback):
+    """The server did not give its list of models; a key may allow to ask one all the same."""
+
+
 async def list_models(client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Patience) -> dict[str, str]:
-    """Names of models and who owns them, in the server's order; empty where there is no such list
-    or it does not come in time.
+    """Names of models and who owns them, in the server's order; empty where there is no such list.
 
     Raises:
+        NoList: there may be one, and it was not to be had: it may not be needed.
         Setback: the server cannot be reached.
     """
     try:
         body = await client.get("/models", cast_to=object, options={"timeout": patience.connect_s})
     except openai.APITimeoutError as error:
         if isinstance(error.__cause__, httpx2.ReadTimeout):
-            return {}
+            raise NoList(silent(patience.connect_s), again_after_s=(0.0,)) from error
         raise of_failure(error, endpoint, endpoint.model) from error
     except openai.APIConnectionError as error:
         raise of_failure(error, endpoint, endpoint.model) from error
+    except openai.APIStatusError as error:
+        if error.status_code in _ABOUT_WHO_ASKS or (error.status_code >= 500 and error.status_code != 501):
+            refusal = of_failure(error, endpoint, endpoint.model)
+            raise NoList(refusal.error, again_after_s=refusal.again_after_s) from error
+        return {}
     except (openai.APIError, ValueError):
         return {}
     entries = cast("Mapping[str, object]", body).get("data") if isinstance(body, dict) else None

@@ -10,7 +10,7 @@ import openai
 
 from core.dialogue.protocol import Verdict
 from core.dialogue.sending import Sending
-from core.dialogue.trouble import Setback, failing, not_an_endpoint, of_failure, silent
+from core.dialogue.trouble import Setback, failing, not_an_endpoint, of_body, of_failure, silent
 from core.dialogue.wire import TurnDecoder, UnreadableReply
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ async def read_reply(
     """
     decoder = decoder or TurnDecoder()
     try:
-        return await _read(client, request, decoder, waiting, take)
+        return await _read(client, endpoint, request, decoder, waiting, take)
     except TimeoutError as error:
         if decoder.finished:
             return decoder.verdict
@@ -165,7 +165,12 @@ async def read_reply(
 
 
 async def _read(
-    client: openai.AsyncOpenAI, request: Request, decoder: TurnDecoder, waiting: Waiting, take: Take
+    client: openai.AsyncOpenAI,
+    endpoint: Endpoint,
+    request: Request,
+    decoder: TurnDecoder,
+    waiting: Waiting,
+    take: Take,
 ) -> Verdict:
     asked = client.chat.completions.create(
         model=request.model,
@@ -175,6 +180,9 @@ async def _read(
     )
     speaks = "audio" in request.extras.get("modalities", ())
     async with await waiting.for_head(asked, Sending()) as stream:
+        if "json" in stream.response.headers.get("content-type", ""):
+            body = await waiting.for_first(stream.response.aread())
+            raise of_body(json.loads(body), endpoint, request.model)
         chunks = aiter(stream)
         while True:
             found = decoder.landing

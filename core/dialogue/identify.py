@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.dialogue.client import list_models
+from core.dialogue.client import NoList, list_models
 from core.dialogue.endpoint import describe, profile_of_owners
 from core.dialogue.exchange import Waiting, read_reply
 from core.dialogue.profile import AUTOMATIC, known_profiles, turned, without_refused
@@ -57,12 +57,12 @@ async def identify(
     them are silent, by a question of one word. Asking for the models also warms the connection.
 
     Raises:
-        Setback: it cannot be reached, the key cannot be one, or no model is known.
+        Setback: it cannot be reached, the key cannot be one, or no model is known: for that the list may be to blame.
     """
     if not endpoint.key.strip().isascii():
         raise Setback(key_refused(endpoint, "a key with characters that no key has"))
     profiles = _profiles(endpoint)
-    listed = await list_models(client, endpoint, patience)
+    listed, unlisted = await _listed(client, endpoint, patience)
     told = describe(endpoint, profiles)
     remembered = verdicts.recall(endpoint, profiles) if verdicts else None
     owned = profile_of_owners(listed.values(), endpoint.transport, profiles)
@@ -71,7 +71,7 @@ async def identify(
     profile = remembered or told or owned or profiles[_fallback(endpoint)]
     model = endpoint.model or _usual_model(profile, tuple(listed))
     if not model:
-        raise Setback(no_model())
+        raise unlisted or Setback(no_model())
     server = Server(profile, model, profile.voice_for(model, endpoint.voice), tuple(listed))
     if remembered is None and told is None and owned is None and endpoint.transport == "chat":
         found = await _probed(client, endpoint, patience, server, profiles)
@@ -80,6 +80,16 @@ async def identify(
         if found is not None:
             return Server(found, model, found.voice_for(model, endpoint.voice), tuple(listed))
     return server
+
+
+async def _listed(
+    client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Patience
+) -> tuple[dict[str, str], NoList | None]:
+    try:
+        return await list_models(client, endpoint, patience), None
+    except NoList as unlisted:
+        log.info("the endpoint lists no models: %s", unlisted.error.detail)
+        return {}, unlisted
 
 
 def _profiles(endpoint: Endpoint) -> Mapping[str, EndpointProfile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -91,21 +92,30 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _SWITCHES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("voice", ("voice", "speaker")),
     ("system", ("system role", "system message", "'system'", '"system"', "role system", "role: system")),
     ("usage", ("stream_options", "include_usage")),
     (
         "hearing",
         ("audio input is not", "at most 0 audio", "not support audio", "not a multimodal model", "unknown part type"),
     ),
+    ("earlier_sound", ("audio(s) may be provided", "only one audio", "multiple audio")),
     ("one_modality", ("one modality", "single modality", "mixed modalit", "multiple modalit")),
     ("modalities", ("modalit",)),
-    ("format", ("audio.format", "audio format", "response_format", "'wav'", "'pcm16'")),
+    ("format", ("audio.format", "audio format", "audio_format", "response_format", "'wav'", "'pcm16'")),
     ("input", ("input_audio", "base64", "data uri", "data url", "invalid url")),
     ("top_level", ("content must be a string", "should be a valid string", "expected a string")),
 )
 """Switches and the words by which a refusal names them, the most particular first."""
-LASTING = frozenset(name for name, _ in _SWITCHES) - {"voice"}
+_UNKNOWN = r"(?:invalid|unknown|unsupported|unrecogni[sz]ed|unexpected|no such|not a valid)"
+_VOICE = r"(?:voice|speaker)(?:_?id|_?name|s)?\b(?! activity)"
+_NOT_THERE = r"(?:not (?:a )?(?:supported|found|available|valid|known|recogni[sz]ed|exist)|do(?:es)? not exist)"
+_VOICE_REFUSED = re.compile(
+    rf"^(?:audio\.)?{_VOICE}: |{_UNKNOWN}\W+(?:\w+\W+){{0,4}}?{_VOICE}"
+    rf"|{_VOICE}[^.:;]{{0,60}}?\b(?:is |are )?(?:{_NOT_THERE}|{_UNKNOWN})"
+    rf"|{_VOICE}[^.:;]{{0,40}} must be one of|{_VOICE}.{{0,30}}\bextra "
+)
+"""A refusal of the voice that was asked for: it is often spoken of where something else was wrong."""
+LASTING = frozenset(name for name, _ in _SWITCHES)
 """Switches that belong to the server; another voice may be known where this one was not."""
 
 
@@ -145,6 +155,8 @@ def known_profiles() -> dict[str, EndpointProfile]:
 def without_refused(profile: EndpointProfile, refusal: str) -> EndpointProfile | None:
     """`profile` with the switch turned that a refusal (a 400's text) names; None when it names none not yet turned."""
     words = refusal.lower()
+    if "voice" not in profile.refused and profile.voice_field != "none" and _VOICE_REFUSED.search(words):
+        return turned(profile, "voice")
     for switch, names in _SWITCHES:
         if switch not in profile.refused and any(name in words for name in names):
             return turned(profile, switch)
@@ -158,13 +170,20 @@ def turned(profile: EndpointProfile, switch: str) -> EndpointProfile:
         "system": {"system_role": False},
         "usage": {"usage": False},
         "hearing": {"sound_in": "none"},
+        "earlier_sound": {"earlier_sound": False},
         "one_modality": {"one_modality": True},
         "modalities": {"modalities": "text"},
-        "format": {"sound_format": "pcm16" if profile.sound_format == "wav" else "wav"},
+        "format": {"sound_format": _other_format(profile)},
         "input": {"sound_in": "bare" if profile.sound_in == "data_uri" else "data_uri"},
         "top_level": {"sound_in": "top_level", "earlier_sound": False},
     }
     return msgspec.structs.replace(profile, **changes[switch], refused=profile.refused | {switch})
+
+
+def _other_format(profile: EndpointProfile) -> str:
+    """How the same kind of server called 16-bit PCM before, or calls it by now; over chat there are files, too."""
+    other = "pcm" if profile.transport == "realtime" else "wav"
+    return other if profile.sound_format == "pcm16" else "pcm16" if profile.sound_format in ("wav", "pcm") else other
 
 
 def _read(path: Path) -> dict[str, EndpointProfile]:

@@ -69,6 +69,10 @@ class Reply(Protocol):
         """The answer begins again: the words that were given so far came without sound and do not count."""
         ...
 
+    def tell(self, error: LiveTalkError) -> None:
+        """The person should know this of whoever answers; the answer goes on."""
+        ...
+
     def finish(self, verdict: Verdict = Verdict.OK) -> None:
         """The reply is complete, or ended as `verdict` says; what was spoken plays to its end."""
         ...

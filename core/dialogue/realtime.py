@@ -19,7 +19,6 @@ from core.dialogue.realtime_link import Link
 from core.dialogue.request import last_of
 from core.dialogue.trouble import (
     Setback,
-    codes,
     failing,
     not_an_endpoint,
     of_refusal,
@@ -329,7 +328,7 @@ class RealtimeTransport:
         model = server.model if server else self._endpoint.model
         match trouble:
             case Complaint():
-                code, said = codes(*trouble.code.split()), tidy(trouble.said, self._endpoint)
+                code, said = trouble.code, tidy(trouble.said, self._endpoint)
                 if trouble.begun:
                     return of_words(code, said, self._endpoint, model)
                 return of_refusal(code, said, self._endpoint, model)
@@ -344,7 +343,8 @@ class RealtimeTransport:
             case SecurityError():  # the SDK follows no redirect to another host
                 return Setback(points_elsewhere("a redirect"))
             case OSError() | ProxyError() if not isinstance(trouble, TimeoutError):
-                return Setback(unreachable(type(trouble).__name__), again_after_s=() if connecting else (0.0,))
+                error = unreachable(type(trouble).__name__, connected=not connecting)
+                return Setback(error, again_after_s=() if connecting else (0.0,))
             case WebSocketException():
                 return Setback(not_an_endpoint(type(trouble).__name__))
             case TimeoutError():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from core.dialogue.protocol import Verdict
 from core.dialogue.request import WORDS_NOT_KNOWN
+from core.dialogue.trouble import codes
 from core.dialogue.wire import PcmDecoder, Sound, Words, from_base64
 from core.media import MEDIA_RATE
 
@@ -138,8 +139,9 @@ class RealtimeDecoder:
         if not isinstance(error, dict):
             return Complaint(code, str(error or ""), begun=self.begun)
         told = cast("dict[str, Any]", error)
-        code = f"{told.get('code') or code} {told.get('type') or ''}".strip()
-        return Complaint(code, str(told.get("message") or ""), begun=self.begun)
+        return Complaint(
+            codes(told.get("code") or code or None, told.get("type")), str(told.get("message") or ""), begun=self.begun
+        )
 
 
 def session_update(profile: EndpointProfile, model: str, voice: str, instructions: str) -> dict[str, Any]:

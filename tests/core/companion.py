@@ -50,6 +50,9 @@ class KeptReply:
     def anew(self) -> None:
         pass
 
+    def tell(self, error: LiveTalkError) -> None:
+        pass
+
     def aside(self, samples: Samples, text: str) -> bool:
         return True
 

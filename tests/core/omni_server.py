@@ -197,14 +197,14 @@ def in_turn(*scripts: Iterable[Step]) -> Script:
 class OmniServer(LoopbackServer):
     """The server, on a thread of its own while the context is entered.
 
-    `models` is what ``GET /models`` lists as (name, owner); None answers 404. `ears` and `voice` are scripts of the
-    calls that write down and say; None answers 404. With `tls` it speaks HTTPS.
+    `models` is what ``GET /models`` lists as (name, owner); None answers 404, a `Head` is the answer itself. `ears` and
+    `voice` are scripts of the calls that write down and say; None answers 404. With `tls` it speaks HTTPS.
     """
 
     def __init__(
         self,
         script: Script,
-        models: Iterable[tuple[str, str]] | None = (("qwen3-omni", "vllm"),),
+        models: Iterable[tuple[str, str]] | Head | None = (("qwen3-omni", "vllm"),),
         ears: Script | None = None,
         voice: Script | None = None,
         tls: ssl.SSLContext | None = None,
@@ -217,7 +217,7 @@ class OmniServer(LoopbackServer):
             "/audio/transcriptions": ears or nothing,
             "/audio/speech": voice or nothing,
         }
-        self._models = None if models is None else list(models)
+        self._models = models if models is None or isinstance(models, Head) else list(models)
         self._released = asyncio.Event()
         self.asked: list[Asked] = []
         self.connections = 0
@@ -300,6 +300,8 @@ class OmniServer(LoopbackServer):
     async def _list_models(self, writer: asyncio.StreamWriter) -> None:
         if self._models is None:
             await self._plain(writer, Head(404, body={"detail": "Not Found"}))
+        elif isinstance(self._models, Head):
+            await self._plain(writer, self._models)
         else:
             listed = [{"id": name, "object": "model", "owned_by": owner} for name, owner in self._models]
             await self._plain(writer, Head(200, body={"object": "list", "data": listed}))

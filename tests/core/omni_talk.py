@@ -53,6 +53,7 @@ class Heard:
         self.text = ""
         self.samples: list[Samples] = []
         self.restarts = 0
+        self.told: list[LiveTalkError] = []
         self.asides: list[tuple[str, Samples]] = []
         self.verdict: Verdict | None = None
         self.error: LiveTalkError | None = None
@@ -87,6 +88,9 @@ class Heard:
         assert not any(samples.size for samples in self.samples)
         self.text = ""
         self.restarts += 1
+
+    def tell(self, error: LiveTalkError) -> None:
+        self.told.append(error)
 
     def finish(self, verdict: Verdict = Verdict.OK) -> None:
         self.verdict = verdict

@@ -10,6 +10,7 @@ import pytest
 
 from core.dialogue.client import Patience
 from core.dialogue.protocol import Message, Verdict
+from core.dialogue.request import WORDS_NOT_KNOWN
 from core.errors import LiveTalkError, Problem
 from tests.core.omni_server import (
     DONE,
@@ -222,7 +223,7 @@ WRITTEN: tuple[Step, ...] = (Head(), vllm_words("Hello"))
             [Head(200, body={"error": {"message": "overloaded"}})],
             "",
             b"",
-            Problem.ENDPOINT_REFUSED,
+            Problem.ENDPOINT_UNREACHABLE,
             id="200 and an error",
         ),
         pytest.param([Head(200, body="<html>")], "", b"", Problem.ENDPOINT_REFUSED, id="200 and a page"),
@@ -256,6 +257,10 @@ def test_each_end_is_told_for_what_it_is_and_what_came_before_it_is_kept(
 
 
 GOOD: list[Step] = stream("vllm-omni", HALF, 9600)
+WANTS_WORDS = [
+    {"loc": ["body", "messages", 0, "content"], "msg": "Input should be a valid string", "input": ["a secret"]},
+    "not what FastAPI sends",
+]
 
 
 @pytest.mark.parametrize(
@@ -269,6 +274,9 @@ GOOD: list[Step] = stream("vllm-omni", HALF, 9600)
         pytest.param(refused(400, "Unknown parameter: stream_options"), id="400 naming a field"),
         pytest.param(refused(413, "Request too large"), id="413"),
         pytest.param(refused(400, "maximum context length is 4096"), id="400 too long"),
+        pytest.param(refused(400, "Range of input length should be [1, 30720]"), id="400 too long for DashScope"),
+        pytest.param(refused(429, headers=(("retry-after", "nan"),)), id="429 with a time that is none"),
+        pytest.param([Head(422, body={"detail": WANTS_WORDS})], id="422 naming a field as FastAPI does"),
         pytest.param([Reset()], id="reset"),
         pytest.param([Head(), Reset()], id="reset after the head"),
         pytest.param([Head()], id="an empty answer"),
@@ -303,3 +311,33 @@ def test_a_reply_whose_sound_cannot_hold_its_words_is_noted_without_them(caplog:
         ask(dialogue)
     assert "its sound lacks words" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_fields_that_fastapi_refuses_are_told_without_the_input_that_it_repeats() -> None:
+    faults = [{"type": "x", "loc": ["body", "temperature"], "msg": "Field required", "input": "a secret"}]
+    with talking(in_turn([Head(422, body={"detail": faults})])) as (_, dialogue):
+        error = ask(dialogue, Heard(spoken())).error
+    assert error is not None
+    assert "body.temperature: Field required" in error.advice
+    assert "secret" not in f"{error.advice}{error.detail}"
+
+
+def test_a_server_whose_content_is_words_only_is_given_the_sound_beside_them() -> None:
+    with talking(in_turn([Head(422, body={"detail": WANTS_WORDS})], GOOD)) as (server, dialogue):
+        ask(dialogue, Heard(spoken()))
+        first, second = (turn.body for turn in server.turns)
+    assert isinstance(first["messages"][-1]["content"], list)
+    assert second["messages"][-1]["content"] == ""
+    assert second["audios"][0].startswith("data:audio/wav;base64,UklGR")
+
+
+def test_a_server_that_takes_one_sound_in_a_request_is_told_of_earlier_ones_without() -> None:
+    earlier = [Message("user", "", 1), Message("assistant", "Hello.", 1)]
+    no = refused(400, "At most 1 audio(s) may be provided in one prompt.")
+    with talking(in_turn(GOOD, no, GOOD)) as (server, dialogue):
+        ask(dialogue, Heard(spoken()))
+        assert ask(dialogue, Heard(spoken(), number=2), earlier).verdict is Verdict.OK
+        _, refusal, second = (turn.body["messages"] for turn in server.turns)
+    assert [isinstance(message["content"], list) for message in refusal] == [True, False, True]
+    assert [message["content"] for message in second[:2]] == [WORDS_NOT_KNOWN, "Hello."]
+    assert isinstance(second[2]["content"], list)

@@ -139,7 +139,7 @@ def test_a_server_error_is_tried_once_more() -> None:
         assert ask(dialogue).pcm == PCM
         assert len(server.turns) == 2
     error, _, requests = failure(refused(503))
-    assert (error.problem, error.retry_after_s, requests) == (Problem.ENDPOINT_UNREACHABLE, 5.0, 2)
+    assert (error.problem, error.retry_after_s, requests) == (Problem.ENDPOINT_UNREACHABLE, 0.0, 2)
 
 
 def test_silence_is_told_after_the_time_it_lasted_and_asked_once_more_in_between() -> None:

@@ -300,7 +300,7 @@ def test_a_reply_that_breaks_off_keeps_what_was_heard() -> None:
         ((403, {}, "Model not purchased."), Problem.ENDPOINT_REFUSED, None),
         ((404, {}, ""), Problem.ENDPOINT_REFUSED, None),
         ((429, {"retry-after": "8"}, ""), Problem.ENDPOINT_BUSY, 8.0),
-        ((503, {}, ""), Problem.ENDPOINT_UNREACHABLE, 5.0),
+        ((503, {}, ""), Problem.ENDPOINT_UNREACHABLE, 0.0),
     ],
 )
 def test_a_handshake_that_is_refused_is_told_in_the_words_of_a_turn(
@@ -334,6 +334,30 @@ def test_a_voice_the_server_does_not_know_is_left_out_from_then_on() -> None:
     with live(script, voice="x") as (server, dialogue):
         assert ask(dialogue).verdict is Verdict.OK
         assert len(server.talks) == 2
+
+
+@pytest.mark.parametrize(
+    ("dialect", "before", "after"), [(FLAT, "pcm", "pcm16"), ("sglang_omni_realtime", "pcm16", "pcm")]
+)
+@pytest.mark.parametrize("message", ["Invalid value for input_audio_format.", "Invalid value. Supported: 'pcm16'."])
+def test_a_server_that_calls_its_sound_otherwise_is_asked_in_its_words(
+    dialect: str, before: str, after: str, message: str
+) -> None:
+    async def script(talk: Talk) -> None:
+        await talk.until("session.update")
+        if talk.session["input_audio_format"] == before:
+            await talk.send({"type": "error", "error": {"code": "invalid_value", "message": message}})
+            await talk.hold()
+        await talk.until("response.create")
+        for event in spoken_events("flat", "Hi.", PCM):
+            await talk.send(event)
+        await talk.hold()
+
+    with live(script, dialect=dialect) as (server, dialogue):
+        assert ask(dialogue, Heard(spoken())).pcm == PCM
+        sessions = [talk.session for talk in server.talks]
+    assert [session["input_audio_format"] for session in sessions] == [before, after]
+    assert [session["output_audio_format"] for session in sessions] == [before, after]
 
 
 def test_a_server_that_listens_for_itself_is_given_the_silence_it_waits_for() -> None:

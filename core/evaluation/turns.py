@@ -131,10 +131,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     the part that is reported."""
     options = _options(argv)
     began = time.perf_counter()
-    folder = models_folder()
-    recognizer = Recognizer(folder / "moonshine")
-    ending = TurnEnding(folder / "smart-turn" / "smart-turn-v3.2-cpu.onnx")
-    models = Models(Vad(folder / "silero" / "silero_vad.onnx"), ending, recognizer, options.kept)
+    recognizer = Recognizer(models_folder() / "moonshine")
+    models = _models(recognizer, options.kept)
     finished = Finished.read(assets_folder() / "models" / "turns")
     turns = _turns(options, lambda sound: recognizer(sound).text)[:: options.every]
     parts = {part: make_trials([said for said in turns if said.part is part]) for part in Part}
@@ -176,6 +174,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--early", type=int, default=0, help="list so many of the turns that ours ended too early")
     parser.add_argument("--every", type=int, default=1, help="take only every n-th turn")
     return parser.parse_args(argv)
+
+
+def _models(recognizer: Recognizer, kept: Path | None) -> Models:
+    folder = models_folder()
+    ending = TurnEnding(folder / "smart-turn" / "smart-turn-v3.2-cpu.onnx")
+    return Models(Vad(folder / "silero" / "silero_vad.onnx"), ending, recognizer, kept)
 
 
 def _turns(options: argparse.Namespace, words: Callable[[Any], str]) -> list[Said]:

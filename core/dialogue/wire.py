@@ -70,6 +70,8 @@ class TurnDecoder:
     def __init__(self) -> None:
         self._pcm = PcmDecoder()
         self._finish = ""
+        self._sound_open = False
+        """More sound may come though a finish reason was seen."""
         self.landing = Landing()
         self._heard_sound = False
         self._chunks = 0
@@ -81,8 +83,9 @@ class TurnDecoder:
 
     @property
     def finished(self) -> bool:
-        """Whether a finish reason was seen; sound may follow it."""
-        return bool(self._finish)
+        """Whether a stream that goes on without saying anything has said all: there was a finish reason, and not one
+        that the words had alone while the sound was coming."""
+        return bool(self._finish) and not (self._sound_open and self._heard_sound)
 
     @property
     def verdict(self) -> Verdict:
@@ -112,8 +115,13 @@ class TurnDecoder:
             data = _text(_field(audio, "data")) or _text(audio)
             where = "delta_wav" if RIFF_IN_BASE64 in data[:64] else "delta"
             pieces += self._sound(where, data, _stated_rate(chunk, choice))
-            self._finish = _text(_field(choice, "finish_reason")) or self._finish
+            self._take_finish(chunk, _text(_field(choice, "finish_reason")))
         return pieces
+
+    def _take_finish(self, chunk: object, reason: str) -> None:
+        if reason:
+            self._finish = reason
+            self._sound_open = _field(chunk, "modality") == "text"
 
     def _is_sound(self, chunk: object, content: str) -> bool:
         """vLLM-Omni puts base64 into the content and says so at the top of the chunk, unless a proxy dropped that; then
@@ -134,6 +142,7 @@ class TurnDecoder:
             return []
         sound = self._pcm.feed(from_base64(encoded), rate)
         self._heard_sound |= bool(sound.samples.size)
+        self._sound_open |= bool(self._finish and sound.samples.size)
         self.landing.sound = self.landing.sound or where
         return [sound] if sound.samples.size else []
 

@@ -32,7 +32,7 @@ SAID = AudioChunk(np.random.default_rng(5).uniform(-0.5, 0.5, 40_000).astype(np.
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a server of this kind names its events; `extra` is beside every piece of sound, `rate` that of what goes up."""
+    """How a server of this kind names its events; `extra` is beside every piece of sound, `rate` is what goes up."""
 
     rate: int
     words: str

@@ -33,12 +33,14 @@ class Waiting:
     """The time spent waiting for the server in one turn, over all its attempts. What it takes to send a request is not
     counted, nor what the listener's side takes to accept a piece. Lives on the loop.
 
-    `loading`: the server may have to load its model before it answers for the first time.
+    `loading`: the server may have to load its model before it answers for the first time, and begins anew when the
+    connection is closed.
     """
 
     def __init__(self, patience: Patience, *, loading: bool = False) -> None:
         self._patience = patience
-        self._first_s = patience.loading_s if loading else min(patience.stall_s, patience.first_s)
+        self.loading = loading and patience.loading_s > patience.stall_s
+        self._first_s = patience.loading_s if self.loading else min(patience.stall_s, patience.first_s)
         self._spent_s = 0.0
         self._attempt_s = 0.0
         self._over_dead_connection = False
@@ -50,12 +52,13 @@ class Waiting:
     @property
     def may_ask_again(self) -> bool:
         """Whether a second attempt would have time enough to be answered."""
-        return self._second_s > self._patience.first_s / 8
+        return not self.loading and self._second_s > self._patience.first_s / 8
 
     def begin_again(self) -> None:
         """Another attempt begins, which may take what is left; all the time there is where the one before it never
         reached the server."""
         self._first_s, self._attempt_s, self._over_dead_connection = self._second_s, 0.0, False
+        self.loading = False
 
     async def for_server(self, answer: Awaitable[T]) -> T:
         """Wait for what must be known before the server can be asked."""
@@ -97,6 +100,7 @@ class Waiting:
 
     async def for_next(self, chunk: Awaitable[T], *, voice_due: bool = False) -> T:
         """`voice_due`: there are words, and the sound that says them has not begun."""
+        self.loading = False
         gap_s = self._patience.stall_s if voice_due else self._patience.gap_s
         return await self._limited(chunk, min(gap_s, self._patience.turn_s - self._spent_s))
 
@@ -155,7 +159,8 @@ async def read_reply(
     except TimeoutError as error:
         if decoder.finished:
             return decoder.verdict
-        raise Setback(silent(waiting.spent_s), again_after_s=(0.0,) if waiting.may_ask_again else ()) from error
+        told = silent(waiting.spent_s, loading=waiting.loading)
+        raise Setback(told, again_after_s=(0.0,) if waiting.may_ask_again else ()) from error
     except openai.APIError as error:
         raise of_failure(error, endpoint, request.model) from error
     except UnreadableReply as error:

@@ -320,7 +320,7 @@ class OmniDialogue:
 
     async def _ask(self, turn: Turn, question: Question, reply: Reply, delivery: Delivery, filler: Filler) -> Verdict:
         """Ask, and ask again where that helps and nothing was given."""
-        loading = self._endpoint.nearby and not self._answered
+        loading = self._endpoint.nearby and self._endpoint.transport == "chat" and not self._answered
         waiting, chances = Waiting(self._patience, loading=loading), _Chances(spent=turn.repeated)
         language = language_among([*question.texts, self._endpoint.instructions])
         while True:

@@ -83,12 +83,13 @@ class Setback(Exception):
         self.too_long = too_long
 
 
-def silent(seconds: float, detail: str = "") -> ServerError:
+def silent(seconds: float, *, loading: bool = False) -> ServerError:
+    """`loading`: it may have been busy with its model, which the next question finds there."""
+    network = "It may still be loading its model: wait a moment" if loading else "Check the network"
     return ServerError(
         Problem.ENDPOINT_SILENT,
         f"The endpoint did not answer for {seconds:.0f} seconds.",
-        f"Your last question is kept. Check the network, then try again, {_LET_COMPANION_ANSWER}",
-        detail=detail,
+        f"Your last question is kept. {network}, then try again, {_LET_COMPANION_ANSWER}",
         retry_after_s=0.0,
     )
 

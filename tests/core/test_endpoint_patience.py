@@ -84,6 +84,12 @@ def test_a_server_nearby_may_load_its_model_before_its_first_answer_and_not_befo
     assert error.problem is Problem.ENDPOINT_SILENT
 
 
+def test_a_server_nearby_that_never_answers_is_told_to_be_perhaps_loading_and_was_asked_once() -> None:
+    error, _, requests = failure([Hold()], patience=replace(SHORT, loading_s=1.5))
+    assert (error.problem, requests) == (Problem.ENDPOINT_SILENT, 1)
+    assert "It may still be loading its model" in error.advice
+
+
 # -- the connection
 
 

@@ -118,8 +118,8 @@ class Stopwatch:
         return self._server.now()
 
     def assert_at_once(self) -> None:
-        """Nineteen times out of twenty; of fewer, all but one. Three threads have to wake up for it: the one that is told,
-        the one that gives the connection up, and the server's."""
+        """Nineteen times out of twenty; of fewer, all but one. Three threads have to wake up for it: the one that
+        is told, the one that gives the connection up, and the server's."""
         outliers = max(1, len(self.taken) // 20)
         taken, late = sorted(self.taken)[-1 - outliers], sorted(self._late)[-1 - outliers]
         assert taken < AT_ONCE_S + 3 * late, f"{1e3 * taken:.1f} ms, where a thread wakes up in {1e3 * late:.1f} ms"

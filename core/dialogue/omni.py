@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from core.channel import Closed
+from core.dialogue.acquaintance import Acquaintance
 from core.dialogue.bugs import Bugs
 from core.dialogue.chat import ChatTransport
 from core.dialogue.client import Patience, open_client
@@ -19,11 +20,9 @@ from core.dialogue.delivery import Delivery
 from core.dialogue.dictation import Dictation
 from core.dialogue.exchange import Waiting
 from core.dialogue.filler import Filler
-from core.dialogue.identify import identify
 from core.dialogue.listener import Listener
 from core.dialogue.muteness import Muteness
 from core.dialogue.phrases import language_among, phrases_for
-from core.dialogue.profile import without_refused
 from core.dialogue.protocol import Verdict
 from core.dialogue.realtime import RealtimeTransport
 from core.dialogue.request import Question
@@ -91,14 +90,13 @@ class OmniDialogue:
     ) -> None:
         self._endpoint = endpoint
         self._patience = patience or Patience()
-        self._verdicts = verdicts
         self._client = open_client(endpoint, self._patience)
         local = local or Local()
         self._speech = Speech(endpoint, services or Services(), local, self._patience)
         self._chat = ChatTransport(self._client, endpoint, self._patience, self._speech)
         self._live = RealtimeTransport(self._client, endpoint, self._patience)
         self._bugs = Bugs("LiveTalk")
-        self._server: Server | None = None
+        self._who = Acquaintance(self._client, endpoint, self._patience, verdicts)
         self._muteness = Muteness()
         self._excused = -1
         self._answered = False
@@ -188,8 +186,8 @@ class OmniDialogue:
 
     def _listen(self) -> None:
         """Send ahead what the person said before their pause, once nothing else is under way."""
-        if self._paused is not None and self._server is not None and not self._tasks:
-            self._transport.listen(self._server, self._paused)
+        if self._paused is not None and self._who.server is not None and not self._tasks:
+            self._transport.listen(self._who.server, self._paused)
             self._paused = None
 
     def _begin(self, turn: Turn, history: tuple[Message, ...], reply: Reply, draft: bool) -> None:
@@ -252,12 +250,10 @@ class OmniDialogue:
     async def _connect(self) -> None:
         _ = self._client.chat.completions  # the SDK imports what it needs for this on first use
         try:
-            if self._server is None:
-                self._server = await identify(self._client, self._endpoint, self._patience, self._verdicts)
-                if self._endpoint.transport == "realtime":
-                    await self._live.warm(self._server)
-            else:
-                await self._transport.warm(self._server)
+            known = self._who.server is not None
+            server = await self._who.make()
+            if known or self._endpoint.transport == "realtime":
+                await self._transport.warm(server)
         except Setback as setback:
             log.info("the endpoint is not ready: %s", setback.error.detail)
         self._used_at = self._loop.time()
@@ -335,9 +331,9 @@ class OmniDialogue:
             except Setback as setback:
                 if setback.filtered:
                     return await self._declined(question, reply, delivery)
-                knew_voice = self._sends_voice
+                knew_voice = self._who.sends_voice
                 question = await self._again(setback, question, delivery, chances, filler)
-                if knew_voice and not self._sends_voice:
+                if knew_voice and not self._who.sends_voice:
                     await self._hand(reply.tell, unknown_voice(self._endpoint.voice))
                 if delivery.begun:
                     delivery.forget()
@@ -356,7 +352,7 @@ class OmniDialogue:
         if delivery.sounded:
             await delivery.end()
             raise broken_off(setback.error.detail or setback.error.title) from setback
-        if self._reshape(setback):
+        if self._who.learn(setback):
             return question
         if setback.too_long and not chances.shortened:
             chances.shortened = True
@@ -382,39 +378,11 @@ class OmniDialogue:
     async def _known_server(self, waiting: Waiting) -> Server:
         """Learn who answers, from the warming that is under way if there is one."""
         try:
-            if self._warming and self._server is None:
+            if self._warming and self._who.server is None:
                 await waiting.for_server(asyncio.wait([self._warming]))
-            if self._server is None:
-                identified = identify(self._client, self._endpoint, self._patience, self._verdicts)
-                self._server = await waiting.for_server(identified)
+            return await waiting.for_server(self._who.make())
         except TimeoutError as error:
             raise Setback(silent(waiting.spent_s)) from error
-        return self._server
-
-    def _reshape(self, setback: Setback) -> bool:
-        """Turn the switch that the refusal names, for this and all later turns; False when there is none to turn."""
-        server = self._server
-        if server is None or not setback.refusal:
-            return False
-        profile = without_refused(server.profile, setback.refusal)
-        if profile is None:
-            if self._verdicts:
-                self._verdicts.forget(self._endpoint)
-            return False
-        log.info("the endpoint wants another form of request: %s", ", ".join(sorted(profile.refused)))
-        self._remember(server.asked_as(profile))
-        return True
-
-    @property
-    def _sends_voice(self) -> bool:
-        """Whether the endpoint is asked for the voice that the person chose."""
-        known = self._server is not None and self._server.profile.voice_field != "none"
-        return known and bool(self._endpoint.voice)
-
-    def _remember(self, server: Server) -> None:
-        self._server = server
-        if self._verdicts:
-            self._verdicts.keep(self._endpoint, server.profile)
 
     async def _hand(self, give: Callable[..., T], *values: object) -> T:
         """Call a method of the reply, which may wait, beside the loop."""

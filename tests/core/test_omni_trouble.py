@@ -174,6 +174,7 @@ def test_two_stalls_take_no_longer_than_the_limit_for_the_first_words() -> None:
         since = server.now()
         error = ask(dialogue).error
         assert error is not None
+        assert server.wait_until(lambda: all(turn.gone_at for turn in server.turns))
         ends = [turn.gone_at - since for turn in server.turns if turn.gone_at]
     assert ends == pytest.approx([IMPATIENT.stall_s, IMPATIENT.first_s], abs=0.2)
 

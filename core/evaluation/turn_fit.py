@@ -28,7 +28,7 @@ _PEOPLE_COUNT = 3.0
 everything in the tone of somebody who has finished."""
 _SHORTEST_S = 0.27
 """Silences shorter than what was put in say nothing about waiting: no rule ends a turn in them."""
-_MOST_EARLY = 0.215
+_MOST_EARLY = 0.355
 """Share of the turns they are chosen on that the thresholds may end too early, at the usual patience."""
 _FINISHED = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 _UNFINISHED = (0.02, 0.04, 0.06, 0.1, 0.15)

@@ -54,7 +54,7 @@ class TurnRules:
     """Silence that ends a turn when it sounds finished."""
     silence_ms: int = _USUAL_SILENCE_MS
     """Silence that ends a turn when nothing is known but the silence."""
-    patience_ms: int = 1600
+    patience_ms: int = 1100
     """Silence that ends a turn however unfinished it sounds."""
     finished: float = 0.6
     unfinished: float = 0.04
@@ -73,12 +73,12 @@ class TurnRules:
     @classmethod
     def for_sensitivity(cls, sensitivity: float, silence_ms: int = _USUAL_SILENCE_MS) -> TurnRules:
         """`sensitivity` 0..1: 0.5 is the model's own threshold of 0.5; 1 hears whispers, 0 only clear speech.
-        `silence_ms` moves the patience with it: 800 for 300 and less, 1600 for 500, 3000 for 2000 and more."""
+        `silence_ms` moves the patience with it: 800 for 300 and less, 1100 for 500, 3000 for 2000 and more."""
         on = 0.75 - 0.5 * min(1.0, max(0.0, sensitivity))
         if silence_ms <= _USUAL_SILENCE_MS:
-            patience = max(800, 800 + 4 * (silence_ms - 300))
+            patience = max(800, 800 + (silence_ms - 300) * 3 // 2)
         else:
-            patience = min(3000, cls.patience_ms + (silence_ms - _USUAL_SILENCE_MS) * 14 // 15)
+            patience = min(3000, cls.patience_ms + (silence_ms - _USUAL_SILENCE_MS) * 19 // 15)
         quick = min(cls.quick_ms, silence_ms)
         return cls(on=on, off=on - 0.15, silence_ms=silence_ms, patience_ms=patience, quick_ms=quick)
 

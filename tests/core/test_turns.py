@@ -174,8 +174,8 @@ def test_a_turn_that_sounds_unfinished_is_waited_for_but_not_for_ever() -> None:
     taker = TurnTaker(TurnRules(), judged=True)
     hear(taker, SPEECH, 512)
     hear(taker, SILENCE, 128)
-    taker.judge(taker.position, 0.05)
-    assert hear(taker, SILENCE, 1408) == []
+    taker.judge(taker.position, 0.02)
+    assert hear(taker, SILENCE, TurnRules().patience_ms - 128 - 2 * 32) == []
     assert hear(taker, SILENCE, 128) == [Floor.QUIET]
 
 
@@ -208,7 +208,7 @@ def test_the_surer_the_end_the_shorter_the_silence(one: float, other: float) -> 
 
 def test_patience_is_what_the_person_chooses() -> None:
     assert TurnRules.for_sensitivity(0.5, 300).patience_ms == 800
-    assert TurnRules.for_sensitivity(0.5, 500).patience_ms == 1600
+    assert TurnRules.for_sensitivity(0.5, 500).patience_ms == 1100
     assert TurnRules.for_sensitivity(0.5, 2000).patience_ms == 3000
 
 

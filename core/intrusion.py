@@ -70,11 +70,11 @@ class Intrusion:
 
     def _understand(self, message: Overheard) -> Floor:
         """The beginning of what they say; the next question is asked when this one is answered. Half of "okay" may
-        sound like "no", so only two answers in a row are a claim."""
+        sound like "no", so only two answers in a row are a claim, or one that is sure."""
         if self._doubt_until is not None or not self._soft:
             return Floor.NOTHING
         claimed, self._claimed = self._claimed, message.claims
-        if claimed and message.claims:
+        if message.surely or (claimed and message.claims):
             self.ends()
             return self._hearing.claim()
         self._hearing.spare(message.sign)

@@ -21,9 +21,9 @@ SURE = 0.5
 """Less than for words in general: so few count here that chance seldom gives one."""
 _SO_FAR_SURE = 0.45
 """Of a sign of listening that goes on: half a word is never sure, and taking it for one costs little."""
-_MAYBE, _SIGN, _SURE_SIGN, _CLAIM = 0.0, 1.0, 1.5, -1.0
+_MAYBE, _SIGN, _SURE_SIGN, _CLAIM, _SURE_CLAIM = 0.0, 1.0, 1.5, -1.0, -4.0
 """Leanings from which on it may be a sign while it goes on, is taken for one, and is one when it is over; and up to
-which it is a claim.
+which it is a claim, and one beyond doubt.
 Chosen on the voices that `Leaning` learned from, each left out in turn."""
 _ARRAYS = ("mean", "scale", "inner", "inner_bias", "outer", "outer_bias")
 _CLAIM_TEXT = """
@@ -41,6 +41,11 @@ def claims_the_floor(words: Words, leaning: float | None) -> bool:
     first = re.match(r"\W*([a-z]+)", words.text.lower())
     said = first is not None and first[1] in _CLAIMS and words.sure >= SURE
     return said and (leaning is None or leaning < _SIGN)
+
+
+def claims_surely(leaning: float | None) -> bool:
+    """Whether it wants the reply to stop beyond doubt, by its sound."""
+    return leaning is not None and leaning <= _SURE_CLAIM
 
 
 def is_sign_so_far(words: Words, leaning: float | None) -> bool | None:

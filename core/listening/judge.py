@@ -11,7 +11,7 @@ import numpy as np
 
 from core.channel import Channel
 from core.errors import LiveTalkError
-from core.listening.claims import Leaning, claims_the_floor, is_sign_so_far, was_sign
+from core.listening.claims import Leaning, claims_surely, claims_the_floor, is_sign_so_far, was_sign
 from core.listening.finished import Finished
 from core.media import CAPTURE_RATE, AudioChunk
 from core.settings import assets_folder
@@ -55,12 +55,14 @@ class Judged:
 @dataclass(frozen=True)
 class Overheard:
     """What was said into the reply, as asked for at the position `at`: a sign of listening or not; None: nobody can
-    tell. `over`: they had fallen silent. `claims`: it began as people begin who want the reply to stop."""
+    tell. `over`: they had fallen silent. `claims`: it began as people begin who want the reply to stop; `surely`: there
+    is no need to ask twice."""
 
     at: int
     sign: bool | None
     over: bool
     claims: bool = False
+    surely: bool = False
 
 
 class Judge:
@@ -170,7 +172,8 @@ class Judge:
         leaning = self._lean(question, words)
         if over:
             return Overheard(at, was_sign(words, leaning), over)
-        return Overheard(at, is_sign_so_far(words, leaning), over, claims_the_floor(words, leaning))
+        claims = claims_the_floor(words, leaning)
+        return Overheard(at, is_sign_so_far(words, leaning), over, claims, surely=claims_surely(leaning))
 
     def _lean(self, question: _Question, words: Words) -> float | None:
         if self._leaning is None or words.states is None:

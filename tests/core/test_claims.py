@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import LiveTalkError
-from core.listening.claims import SURE, Leaning, claims_the_floor, is_sign_so_far, summary, was_sign
+from core.listening.claims import SURE, Leaning, claims_surely, claims_the_floor, is_sign_so_far, summary, was_sign
 from core.listening.finished import Words
 from core.settings import assets_folder
 
@@ -36,6 +36,12 @@ def test_half_a_word_is_no_claim() -> None:
 def test_the_sound_is_a_claim_before_there_are_words() -> None:
     assert claims_the_floor(NO_WORDS, CLAIM)
     assert not claims_the_floor(NO_WORDS, NEITHER)
+
+
+def test_what_sounds_like_stop_beyond_doubt_need_not_be_asked_twice() -> None:
+    assert claims_surely(-5.0)
+    assert not claims_surely(CLAIM)
+    assert not claims_surely(None)
 
 
 def test_half_of_okay_that_is_heard_as_no_is_no_claim_where_it_sounds_like_okay() -> None:

@@ -130,6 +130,6 @@ def test_no_key_shows_when_what_holds_it_is_printed() -> None:
     endpoint, service = Endpoint("http://localhost:1", key=KEY), Service("http://localhost:2", key=KEY)
     with talking(in_turn(HELLO), key=KEY) as (_, dialogue):
         ask(dialogue, Heard("Hi."))
-        for holder in (endpoint, service, Services(service, service), dialogue, dialogue._server, dialogue._client):
+        for holder in (endpoint, service, Services(service, service), dialogue, dialogue._who.server, dialogue._client):
             assert KEY not in repr(holder)
             assert KEY not in str(holder)

@@ -65,8 +65,8 @@ def test_once_there_is_sound_the_next_piece_may_take_no_longer_than_a_gap() -> N
 
 def test_a_server_that_talks_without_end_is_left_when_the_time_of_a_turn_is_over() -> None:
     endless = [Head(), *(step for _ in range(60) for step in (thinking("hm"), Wait(0.1)))]
-    error, _, _ = failure(endless, patience=replace(SHORT, turn_s=1.0))
-    assert error.problem is Problem.ENDPOINT_SILENT
+    error, _, requests = failure(endless, patience=replace(SHORT, turn_s=1.0))
+    assert (error.problem, requests) == (Problem.ENDPOINT_SILENT, 1)
     rambling = [Head(), *(step for _ in range(60) for step in (vllm_sound(wav(PCM[:480])), Wait(0.1)))]
     error, reply, requests = failure(rambling, patience=replace(SHORT, turn_s=1.0))
     assert (error.problem, requests) == (Problem.ANSWER_CUT, 1)
@@ -94,7 +94,7 @@ def test_a_server_nearby_that_never_answers_is_told_to_be_perhaps_loading_and_wa
 
 
 def test_a_connection_that_was_idle_for_long_must_soon_show_life_and_its_successor_has_all_the_time() -> None:
-    doubting = replace(SHORT, trusted_s=0.0, first_s=1.2)
+    doubting = replace(SHORT, trusted_s=0.0, first_s=0.7)
     with talking(in_turn([Hold()], [Wait(LATE_S), *HELLO]), doubting) as (server, dialogue):
         reply = Heard()
         since = server.now()

@@ -59,7 +59,8 @@ async def identify(
     Raises:
         Setback: it cannot be reached, the key cannot be one, or no model is known: for that the list may be to blame.
     """
-    if not endpoint.key.strip().isascii():
+    key = endpoint.key.strip()
+    if not (key.isascii() and key.isprintable()):
         raise Setback(key_refused(endpoint, "a key with characters that no key has"))
     profiles = _profiles(endpoint)
     listed, unlisted = await _listed(client, endpoint, patience)

@@ -45,8 +45,9 @@ def test_a_missing_key_is_asked_for() -> None:
     assert (error.problem, error.title) == (Problem.KEY_REFUSED, "The endpoint asks for a key.")
 
 
-def test_a_key_with_letters_no_key_has_is_not_sent() -> None:
-    error, _, requests = failure(HELLO, key="schlüssel")
+@pytest.mark.parametrize("key", ["schlüssel", "sk-one\nsk-two", "sk-\x00", "sk-\x7f"])
+def test_a_key_with_letters_no_key_has_is_not_sent(key: str) -> None:
+    error, _, requests = failure(HELLO, key=key)
     assert (error.problem, requests) == (Problem.KEY_REFUSED, 0)
 
 

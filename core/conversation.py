@@ -325,8 +325,7 @@ class Conversation:
 
     def _know_words(self, words: UserWords) -> None:
         """What the person said in a spoken turn became known."""
-        speech = words.turn.speech
-        if words.turn.number <= self._opened_at or not isinstance(speech, AudioChunk):
+        if words.turn.number <= self._opened_at or not isinstance(speech := words.turn.speech, AudioChunk):
             return  # they belong to the conversation before this one, or to nobody: what was typed is known
         if self._reply and words.turn.number == self._reply.turn.number and words.turn is not self._reply.turn:
             return  # the question went on

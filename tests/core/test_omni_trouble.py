@@ -177,7 +177,9 @@ def test_two_stalls_take_no_longer_than_the_limit_for_the_first_words() -> None:
         assert error is not None
         assert server.wait_until(lambda: all(turn.gone_at for turn in server.turns))
         ends = [turn.gone_at - since for turn in server.turns if turn.gone_at]
-    assert ends == pytest.approx([IMPATIENT.stall_s, IMPATIENT.first_s], abs=0.2)
+    assert len(ends) == 2
+    assert ends[0] >= IMPATIENT.stall_s - 0.05
+    assert IMPATIENT.first_s - 0.05 <= ends[1] < 2 * IMPATIENT.first_s
 
 
 def test_a_dead_connection_is_replaced_before_anybody_notices() -> None:

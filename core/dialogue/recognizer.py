@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.media import CAPTURE_RATE
+from core.network import open_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,18 +51,8 @@ class Recognizer:
     """
 
     def __init__(self, folder: Path) -> None:
-        import onnxruntime
-
         self._tokens = read_tokens((folder / "tokenizer.bin").read_bytes())
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        encoder, decoder = ((folder / name).read_bytes() for name in FILES[:2])
-        try:
-            self._encoder = onnxruntime.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
-            self._decoder = onnxruntime.InferenceSession(decoder, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise ValueError(f"the speech model in {folder} cannot be loaded: {error}") from error
+        self._encoder, self._decoder = (open_network(folder / name) for name in FILES[:2])
         self._past_names = [item.name for item in self._decoder.get_inputs() if item.name.startswith("past_")]
 
     def __call__(self, speech: Samples, wanted: Callable[[], bool] = lambda: True) -> Heard:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from core.errors import PerformerError, Problem
+from core.network import open_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,19 +43,14 @@ class SpeechEncoder:
     """
 
     def __init__(self, folder: Path, hearing: Hearing) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        path = folder / FILE
-        if not path.is_file():
-            raise _trouble(Problem.MODEL_MISSING, "The model that hears speech is not here.", f"{path} is not there")
         try:
-            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises its own kinds, which have no common parent
+            self._session = open_network(folder / FILE)
+        except OSError as error:
+            title = "The model that hears speech is not here."
+            raise _trouble(Problem.MODEL_MISSING, title, f"{folder / FILE} is not there") from error
+        except ValueError as error:
             title = "The model that hears speech is damaged."
-            raise _trouble(Problem.MODEL_DAMAGED, title, f"{path}: {error}") from error
+            raise _trouble(Problem.MODEL_DAMAGED, title, f"{folder}: {error}") from error
         self._rate = hearing.sample_rate
         self._before = int(SECONDS_BEFORE * hearing.sample_rate)
         self._after = hearing.ahead + hearing.block_frames * hearing.frame

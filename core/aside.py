@@ -49,7 +49,7 @@ class Asides:
         return True
 
     def cut(self) -> None:
-        """The person wants to hear no more of it."""
+        """The person wants to hear no more of it, nor of the answer that it goes before."""
         if self._current is not None:
             self._current.turn.cancel()
             self._output.drop(self._current.turn)

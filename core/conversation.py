@@ -285,7 +285,10 @@ class Conversation:
         question = self._unanswered.turn
         if question is None:
             return
-        self.interrupt() if self._reply else self.go_on()  # an aside is let end
+        if self._reply:
+            self.interrupt()
+        else:
+            self.go_on()  # an aside is let end
         turn = Turn(question.number, question.speech, repeated=self._unanswered.attempts > 0)
         self._marks.forget(turn.number)
         self._marks.mark(turn.number, Step.TURN_END)

@@ -59,7 +59,8 @@ class Turn:
 
     `speech` is recorded sound, typed text, or None when the avatar opens the conversation by itself.
     `repeated`: it was asked before, and is asked again by itself; what may be tried for it was tried.
-    Only `Conversation` makes or cancels a turn; anybody may ask whether it is still wanted.
+    Only `Conversation` makes or cancels a turn, but for asides, which are cancelled with their question; anybody may
+    ask whether it is still wanted.
     """
 
     number: int

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _PIECE = 16_384
 _UNSENT = 65_536
 """Bytes that the system may hold back for a connection before more is taken: what it holds looks as if it were sent."""
+_HEARD = ("receive_response_headers.complete", "receive_response_body.complete")
+"""Something came from the other side. That a response was closed says nothing: this side does that by itself."""
 _current: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
@@ -76,7 +78,7 @@ class Road:
             name = event.partition(".")[2]
             if name == "connect_tcp.complete":
                 _hold_little_back(info["return_value"])
-            elif name == "receive_response_headers.complete":
+            elif name in _HEARD:
                 self._heard_at = _now()
             if sending is not None:
                 sending.note(name)

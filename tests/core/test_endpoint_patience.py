@@ -114,6 +114,16 @@ def test_a_new_connection_is_not_doubted() -> None:
         assert server.connections == 2
 
 
+def test_a_server_that_spoke_until_just_now_is_not_doubted_however_long_ago_it_began() -> None:
+    doubting = replace(SHORT, trusted_s=0.5, gap_s=1.2)
+    long = [*HELLO[:3], Wait(0.8), *HELLO[2:]]
+    with talking(in_turn(long, [Wait(LATE_S), *HELLO]), doubting) as (server, dialogue):
+        assert ask(dialogue).pcm == PCM + PCM
+        connections = server.connections
+        assert ask(dialogue, Heard(number=2)).pcm == PCM
+        assert (len(server.turns), server.connections) == (2, connections)
+
+
 def refusing_to_stay() -> list[Step]:
     return [Head(headers=(("connection", "close"),)), *HELLO[1:]]
 

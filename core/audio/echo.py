@@ -109,7 +109,8 @@ class EchoGuard:
     def _keep_in_step(self, far: Samples, near: Samples) -> None:
         if self._far.jumps != self._jumps:
             self._jumps = self._far.jumps
-            self._trust.doubt()
+            if self._delay.seconds is not None:  # where no echo was ever heard none can have jumped
+                self._trust.doubt()
         self._heard += FRAME
         echo = self._delay.look(far, near)
         if echo is not None:

@@ -89,3 +89,16 @@ def test_after_a_jump_the_canceller_has_to_earn_its_trust_again() -> None:
     assert not guard.half_duplex
     guard.clean(near[9 * CAPTURE_RATE : 9 * CAPTURE_RATE + 4 * FRAME])
     assert guard.half_duplex
+
+
+def test_with_headphones_a_jump_closes_nothing() -> None:
+    far = babble(10, 1)
+    near = np.random.default_rng(5).normal(0, 0.0005, len(far)).astype(np.float32)
+    guard = EchoGuard("auto")
+    for at in range(0, 9 * CAPTURE_RATE, FRAME):
+        guard.play(far[at : at + FRAME])
+        guard.clean(near[at : at + FRAME])
+    assert not guard.half_duplex
+    for at in range(9 * CAPTURE_RATE, len(near), FRAME):
+        guard.clean(near[at : at + FRAME])
+        assert not guard.half_duplex

@@ -60,9 +60,13 @@ class DelayMeter:
         hertz = fft.rfftfreq(size, 1 / CAPTURE_RATE)
         cross[(hertz < _BAND_HZ[0]) | (hertz > _BAND_HZ[1])] = 0
         found = np.asarray(fft.irfft(cross / (np.abs(cross) + 1e-9), size), np.float32)[: len(self._mean)]
+        if not np.isfinite(
+            found
+        ).all():  # one sample that is no number spoils its second, and would spoil the mean for good
+            return None
         self._mean = _KEPT * self._mean + (1 - _KEPT) * np.abs(found)
         peak = int(self._mean.argmax())
-        if self._mean[peak] <= _CLEAR * float(np.median(self._mean)):
+        if not self._mean[peak] > _CLEAR * float(np.median(self._mean)):
             return None
         self.seconds = peak / CAPTURE_RATE
         return found

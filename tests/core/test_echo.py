@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from scipy.signal import lfilter
 
+from core.audio.delay import DelayMeter
 from core.audio.echo import FRAME, TAIL_S, EchoGuard, Trust
 from core.audio.in_step import InStep
 from core.media import CAPTURE_RATE
@@ -145,6 +147,19 @@ def test_the_delay_of_the_echo_is_measured() -> None:
     guarded(guard, far, room(far))
     assert guard.delay_s is not None
     assert abs(guard.delay_s - 0.08) < 0.002
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_sample_that_is_no_number_costs_the_second_in_which_it_was_heard(wrong: float) -> None:
+    far = babble(3, 1)
+    near = room(far)
+    near[CAPTURE_RATE + 5] = wrong
+    meter = DelayMeter()
+    found: list[float | None] = []
+    for second in np.split(np.arange(len(far)), 3):
+        meter.look(far[second], near[second])
+        found.append(meter.seconds)
+    assert found == [pytest.approx(0.08, abs=0.002)] * 3
 
 
 def test_headphones_have_no_delay() -> None:

@@ -101,6 +101,8 @@ class EchoGuard:
             cancelled = self._canceller.clean(near)
             person = self._overlap(far, near, cancelled)
             self._trust.look(_rms(far), _rms(near), _rms(cancelled), self._overlap.left)
+            # As long as the drift is unknown the echo wanders away from where subtraction expects it, and what that
+            # leaves of the avatar passes for a person. Where no echo is heard there is nothing to subtract.
             clean = cancelled if self._drift.drift is None else person
         if self.half_duplex and self._quiet_frames * FRAME < self._closed_s() * CAPTURE_RATE:
             return np.zeros(FRAME, np.float32)

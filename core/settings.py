@@ -8,7 +8,6 @@ new session.
 from __future__ import annotations
 
 import os
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -17,6 +16,7 @@ import msgspec
 import platformdirs
 import tomli_w
 
+from core.cache_file import write_whole
 from core.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
@@ -221,9 +221,7 @@ def save(settings: Settings, path: Path) -> None:
         SettingsError: the folder cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = tomli_w.dumps(msgspec.to_builtins(settings))
-        _replace(path, text)
+        write_whole(path, tomli_w.dumps(msgspec.to_builtins(settings)).encode(), lasting=True)
     except OSError as error:
         raise SettingsError(
             Problem.SETTINGS_UNWRITABLE,
@@ -231,23 +229,6 @@ def save(settings: Settings, path: Path) -> None:
             f'Changes last until LiveTalk closes. Check that "{path.parent}" can be written.',
             detail=str(error),
         ) from error
-
-
-def _replace(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
-        written = Path(file.name)
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            written.unlink(missing_ok=True)
-            raise
-    try:
-        written.replace(path)
-    except OSError:
-        written.unlink(missing_ok=True)
-        raise
 
 
 def with_environment(settings: Settings, environment: Mapping[str, str]) -> Settings:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import logging
-import tempfile
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from core.audio.delay import LONGEST_S
 from core.audio.drift import FASTEST
+from core.cache_file import CacheFile
 from core.settings import cache_folder
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _MOST = 50
 
 
@@ -29,7 +28,6 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 STRANGERS = Pair()
-_FORM = msgspec.json.Decoder(dict[str, Pair])
 
 
 def pairs_path() -> Path:
@@ -44,8 +42,8 @@ class Pairs:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known = self._read()
+        self._file = CacheFile(path, Pair)
+        self._known = self._file.read()
 
     def recall(self, microphone: str, loudspeaker: str) -> Pair:
         """What is known of these two, by name."""
@@ -60,29 +58,7 @@ class Pairs:
 
     def keep(self) -> None:
         """Write down the newest."""
-        newest = dict(list(self._known.items())[-_MOST:])
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._path.parent, suffix=".tmp", delete=False) as file:
-                written = Path(file.name)
-                file.write(msgspec.json.encode(newest))
-            try:
-                written.replace(self._path)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    written.unlink()
-                raise
-        except OSError as error:
-            log.info("what was learned of the devices is not kept: %s", type(error).__name__)
-
-    def _read(self) -> dict[str, Pair]:
-        try:
-            return _FORM.decode(self._path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, msgspec.DecodeError) as error:
-            log.info("what was learned of the devices cannot be read: %s", type(error).__name__)
-            return {}
+        self._file.write(dict(list(self._known.items())[-_MOST:]))
 
 
 def _name(microphone: str, loudspeaker: str) -> str:

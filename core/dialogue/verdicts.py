@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import logging
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from core.cache_file import CacheFile
 from core.dialogue.profile import LASTING, turned
 from core.settings import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from core.dialogue.endpoint import Endpoint
     from core.dialogue.profile import EndpointProfile
 
-log = logging.getLogger(__name__)
 _MOST = 200
 
 
 class _Verdict(msgspec.Struct, frozen=True):
     profile: str
     turned: tuple[str, ...] = ()
-
-
-_FORM = msgspec.json.Decoder(dict[str, _Verdict])
 
 
 def verdicts_path() -> Path:
@@ -42,11 +36,11 @@ class Verdicts:
     out, and what cannot be written is found out again. Belongs to one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = CacheFile(path, _Verdict)
 
     def recall(self, endpoint: Endpoint, profiles: Mapping[str, EndpointProfile]) -> EndpointProfile | None:
         """The profile that was found for `endpoint`, with the switches that it refused turned."""
-        verdict = self._read().get(_name(endpoint))
+        verdict = self._file.read().get(_name(endpoint))
         if verdict is None or verdict.profile not in profiles:
             return None
         profile = profiles[verdict.profile]
@@ -59,43 +53,19 @@ class Verdicts:
 
     def keep(self, endpoint: Endpoint, profile: EndpointProfile) -> None:
         """Remember that `endpoint` is served by `profile`."""
-        found = self._read()
+        found = self._file.read()
         name = _name(endpoint)
         verdict = _Verdict(profile.key, tuple(sorted(profile.refused & LASTING)))
         if found.get(name) == verdict:
             return
         found.pop(name, None)
-        self._write({**dict(list(found.items())[1 - _MOST :]), name: verdict})
+        self._file.write({**dict(list(found.items())[1 - _MOST :]), name: verdict})
 
     def forget(self, endpoint: Endpoint) -> None:
         """What was remembered of `endpoint` proved wrong."""
-        found = self._read()
+        found = self._file.read()
         if found.pop(_name(endpoint), None) is not None:
-            self._write(found)
-
-    def _read(self) -> dict[str, _Verdict]:
-        try:
-            return _FORM.decode(self._path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, msgspec.DecodeError) as error:
-            log.info("what was found out about endpoints cannot be read: %s", type(error).__name__)
-            return {}
-
-    def _write(self, found: dict[str, _Verdict]) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._path.parent, suffix=".tmp", delete=False) as file:
-                written = Path(file.name)
-                file.write(msgspec.json.encode(found))
-            try:
-                written.replace(self._path)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    written.unlink()
-                raise
-        except OSError as error:
-            log.info("what was found out about an endpoint is not kept: %s", type(error).__name__)
+            self._file.write(found)
 
 
 def _name(endpoint: Endpoint) -> str:

@@ -111,7 +111,7 @@ def test_a_remembered_form_that_is_refused_again_is_forgotten() -> None:
         assert verdicts.recall(Endpoint(server.url), known_profiles()) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"not json", b'{"a": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"not json", b'{"a": 1}', b"\xff\xfe", b'{"\xff": {"profile": "text"}}'])
 def test_a_cache_that_cannot_be_read_is_an_empty_one(content: bytes) -> None:
     verdicts_path().parent.mkdir(parents=True)
     verdicts_path().write_bytes(content)

@@ -32,11 +32,31 @@ def test_the_next_session_begins_with_what_this_one_learned() -> None:
     assert b"Anna" not in pairs_path().read_bytes()
 
 
-@pytest.mark.parametrize("text", ["not JSON", '{"x": {"drift": 0.5}}', '{"x": {"lag_s": "soon"}}'])
-def test_what_cannot_be_read_is_learned_again(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"not JSON",
+        b'{"x": {"drift": 0.5}}',
+        b'{"x": {"lag_s": "soon"}}',
+        b'{"x": {"lag_s": NaN}}',
+        b'{"caf\xe9": {"lag_s": 0.1}}',
+    ],
+)
+def test_what_cannot_be_read_is_learned_again(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "devices.json"
-    path.write_text(text, "utf-8")
+    path.write_bytes(content)
     assert Pairs(path).recall("", "") == STRANGERS
+
+
+@pytest.mark.parametrize("nowhere", [float("nan"), float("inf")])
+def test_what_is_no_number_is_not_kept(tmp_path: Path, nowhere: float) -> None:
+    pairs = Pairs(tmp_path / "devices.json")
+    pairs.learn("a", "b", Pair(drift=nowhere, lag_s=nowhere))
+    pairs.learn("c", "d", KNOWN)
+    pairs.keep()
+    again = Pairs(tmp_path / "devices.json")
+    assert again.recall("a", "b") == STRANGERS
+    assert again.recall("c", "d") == KNOWN
 
 
 def test_what_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:

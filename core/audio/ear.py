@@ -66,8 +66,8 @@ class Ear:
             self.level = 0.0
             self._deliver(np.zeros(FRAME, np.float32))
             return
-        self._echo.play(self._far(played))
-        clean = self._echo.clean(self._near(microphone.take()))
+        self._echo.play(self._far(_numbers(played)))
+        clean = self._echo.clean(self._near(_numbers(microphone.take())))
         if not self.on:
             clean = np.zeros_like(clean)
         self.level = fallen(self.level, clean, CAPTURE_RATE)
@@ -101,6 +101,12 @@ class Ear:
             chunk, self._kept = self._kept[:CHUNK].copy(), self._kept[CHUNK:]
             self._hear(AudioChunk(chunk, self._start))
             self._start += CHUNK
+
+
+def _numbers(samples: Samples) -> Samples:
+    """`samples` with silence for each that is infinite or no number, as drivers and servers may give one: filters that
+    learn from it would hear nothing else from then on."""
+    return np.where(np.isfinite(samples), samples, np.float32(0))
 
 
 def fallen(before: float, samples: Samples, rate: int) -> float:

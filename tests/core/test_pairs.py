@@ -71,6 +71,25 @@ class _Named(PacedLoudspeaker):
     name = "speakers"
 
 
+@pytest.mark.parametrize("from_microphone", [True, False])
+def test_one_sample_that_is_no_number_is_soon_forgotten(tmp_path: Path, from_microphone: bool) -> None:
+    seconds = 0.0
+    microphone, loudspeaker = SoftwareMicrophone(lambda: seconds), _Named(CAPTURE_RATE, lambda: seconds)
+    pairs, heard = Pairs(tmp_path / "devices.json"), list[np.ndarray]()
+    ear = Ear(lambda chunk: heard.append(chunk.samples), "auto", microphone, loudspeaker, pairs)
+    far = babble(6, 1)
+    near = room(far)
+    (near if from_microphone else far)[2 * CAPTURE_RATE] = np.nan
+    frame = CAPTURE_RATE // 100
+    for at in range(0, len(far), frame):
+        seconds += 0.01
+        microphone.put(near[at : at + frame])
+        ear.turn(microphone, loudspeaker, far[at : at + frame])
+    assert np.isfinite(np.concatenate(heard)).all()
+    assert not ear.half_duplex
+    assert ear.echo_delay_s == pytest.approx(0.08, abs=0.003)
+
+
 def test_an_ear_keeps_what_it_learned_and_begins_anew_with_another_loudspeaker(tmp_path: Path) -> None:
     seconds = 0.0
     microphone = SoftwareMicrophone(lambda: seconds)

@@ -81,10 +81,18 @@ def _spared(host: str) -> bool:
     """Whether the environment says that no proxy is for `host`, by its name or by the network it is in."""
     if urllib.request.proxy_bypass(host):
         return True
-    spared = urllib.request.getproxies().get("no", "").split(",")
     try:
         address = ipaddress.ip_address(host)
-        return any(address in ipaddress.ip_network(part.strip(), strict=False) for part in spared if "/" in part)
+    except ValueError:
+        return False
+    spared = urllib.request.getproxies().get("no", "").split(",")
+    return any(_holds(part.strip(), address) for part in spared if "/" in part)
+
+
+def _holds(network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether `address` is in what is written there; nothing is in what is no network."""
+    try:
+        return address in ipaddress.ip_network(network, strict=False)
     except ValueError:
         return False
 

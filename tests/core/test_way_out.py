@@ -151,6 +151,7 @@ def test_certificates_that_are_not_there_are_told_of_by_the_name_of_their_variab
         ({"ALL_PROXY": "http://proxy"}, "http://localhost:8000/v1", None),
         ({"ALL_PROXY": "http://proxy", "NO_PROXY": "other,.example"}, "http://avatar.example/v1", None),
         ({"ALL_PROXY": "http://proxy", "no_proxy": "192.168.0.0/16"}, "http://192.168.3.4:8091/v1", None),
+        ({"ALL_PROXY": "http://proxy", "no_proxy": "foo/bar, 10.0.0.0/8"}, "http://10.1.2.3/v1", None),
         ({"ALL_PROXY": "http://proxy:1", "no_proxy": "192.168.0.0/16"}, "http://192.169.3.4/v1", "http://proxy:1"),
         ({"ALL_PROXY": "http://proxy", "no_proxy": "*"}, "http://avatar.example/v1", None),
     ],

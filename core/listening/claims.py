@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 
+from core.arrays import load_arrays
 from core.errors import LiveTalkError, Problem
 from core.listening.finished import LEAST_SURE, is_sign_of_listening
 
@@ -86,9 +86,8 @@ class Leaning:
         """
         path = folder / "leaning.npz"
         try:
-            with np.load(path, allow_pickle=False) as saved:
-                return cls(*(saved[name].astype(np.float32) for name in _ARRAYS))
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            return cls(*(array.astype(np.float32) for array in load_arrays(path, _ARRAYS).values()))
+        except (OSError, ValueError) as error:
             raise LiveTalkError(
                 Problem.MODEL_DAMAGED,
                 'The numbers that tell "yeah" from "stop" are missing or damaged.',

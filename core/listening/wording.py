@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.arrays import load_arrays
 from core.errors import LiveTalkError, Problem
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = 1
 """Row of the table for every word that is not in it; row 0 is padding, of which only training knows."""
+_ARRAYS = ("table", "inward", "onward", "outward", "usual")
 _LATEST = 30
 """Words that are looked at: training saw no more."""
 
@@ -77,11 +79,11 @@ class Wording:
             LiveTalkError: the file is missing or is none of these.
         """
         try:
-            with np.load(path, allow_pickle=False) as saved:
-                rows = {word: row for row, word in enumerate(str(saved["words"]).split("\n"), UNKNOWN + 1)}
-                arrays = [saved[name].astype(np.float32) for name in ("table", "inward", "onward", "outward", "usual")]
-                phrases = dict(zip(saved["phrases"].tolist(), saved["phrase_odds"].tolist(), strict=True))
-        except (OSError, ValueError, KeyError) as error:
+            saved = load_arrays(path, ("words", *_ARRAYS, "phrases", "phrase_odds"))
+            rows = {word: row for row, word in enumerate(str(saved["words"]).split("\n"), UNKNOWN + 1)}
+            arrays = [saved[name].astype(np.float32) for name in _ARRAYS]
+            phrases = dict(zip(saved["phrases"].tolist(), saved["phrase_odds"].tolist(), strict=True))
+        except (OSError, ValueError) as error:
             raise LiveTalkError(
                 Problem.MODEL_DAMAGED,
                 "The model that knows when a sentence is complete is missing or damaged.",

@@ -11,8 +11,10 @@ from core.errors import LiveTalkError
 from core.listening.claims import SURE, Leaning, claims_surely, claims_the_floor, is_sign_so_far, summary, was_sign
 from core.listening.finished import Words
 from core.settings import assets_folder
+from tests.core.damage import DAMAGES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SIGN, CLAIM, NEITHER = 3.0, -3.0, -0.2
@@ -92,7 +94,9 @@ def test_what_is_saved_leans_the_same_way(tmp_path: Path) -> None:
     assert Leaning.read(tmp_path)(states, 0.4, 0.3) == pytest.approx(leaning(states, 0.4, 0.3), abs=1e-3)
 
 
-def test_a_damaged_file_is_told(tmp_path: Path) -> None:
-    (tmp_path / "leaning.npz").write_bytes(b"PK\x03\x04 and no more")
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_told(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    whole = (assets_folder() / "models" / "intrusion" / "leaning.npz").read_bytes()
+    (tmp_path / "leaning.npz").write_bytes(damage(whole))
     with pytest.raises(LiveTalkError, match="missing or damaged"):
         Leaning.read(tmp_path)

@@ -11,8 +11,10 @@ from core.errors import LiveTalkError, Problem
 from core.listening.finished import Finished
 from core.listening.wording import UNKNOWN, Wording, phrase_key, read_phrase, read_words
 from core.settings import assets_folder
+from tests.core.damage import DAMAGES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FOLDER = assets_folder() / "models" / "turns"
@@ -94,8 +96,9 @@ def test_a_phrase_is_the_last_sentence_without_what_leads_to_it() -> None:
     assert read_phrase("...") == []
 
 
-def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
-    (tmp_path / "wording.npz").write_bytes(b"nothing")
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_is_missing_or_damaged_is_named(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    (tmp_path / "wording.npz").write_bytes(damage((FOLDER / "wording.npz").read_bytes()))
     for path in (tmp_path / "wording.npz", tmp_path / "none.npz"):
         with pytest.raises(LiveTalkError, match="complete") as caught:
             Wording.read(path)

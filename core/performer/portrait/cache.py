@@ -6,12 +6,12 @@ import contextlib
 import hashlib
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.arrays import load_arrays
 from core.performer.portrait.identity import SIDE, PortraitIdentity
 from core.performer.portrait.mesh import Pose
 
@@ -58,10 +58,9 @@ class IdentityCache:
         """The portrait kept under `key`; None when there is none, or a damaged one."""
         path = self._path(key)
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                identity = _identity_of({name: stored[name] for name in _SHAPES})
+            identity = _identity_of(load_arrays(path, _SHAPES))
             os.utime(path)
-        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
+        except (OSError, ValueError):
             return None
         return identity
 

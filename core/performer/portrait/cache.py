@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import load_arrays
+from core.cache_file import write_whole
 from core.performer.portrait.identity import SIDE, PortraitIdentity
 from core.performer.portrait.mesh import Pose
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.media import Pixels
     from core.performer.portrait.five_points import FivePoints
 
@@ -67,18 +69,10 @@ class IdentityCache:
     def keep(self, key: str, identity: PortraitIdentity) -> None:
         """Write a portrait, whole or not at all, and let the ones used longest ago go."""
         with contextlib.suppress(OSError):  # a full disk costs the next start some time, nothing more
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._write(self._path(key), identity)
+            file = io.BytesIO()
+            np.savez(file, allow_pickle=False, **_arrays_of(identity))
+            write_whole(self._path(key), file.getvalue())
             self._let_go()
-
-    def _write(self, path: Path, identity: PortraitIdentity) -> None:
-        with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".tmp", delete=False) as file:
-            try:
-                np.savez(file, allow_pickle=False, **_arrays_of(identity))
-            except OSError:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-        Path(file.name).replace(path)
 
     def _let_go(self) -> None:
         files = sorted(self._folder.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)

@@ -49,17 +49,19 @@ class Acquaintance:
         return self.server
 
     def learn(self, setback: Setback) -> bool:
-        """Turn the switch that the refusal names, for this and all later turns; False when there is none to turn."""
+        """Turn the switch that the refusal names, for this and all later turns; False when there is none to turn. Other
+        conversations know of it unless the server broke down: that may have been the moment."""
         server = self.server
         if server is None or not setback.refusal:
             return False
-        profile = without_refused(server.profile, setback.refusal)
+        profile = without_refused(server.profile, setback.refusal, broke_down=setback.broke_down)
         if profile is None:
             if self._verdicts:
                 self._verdicts.forget(self._endpoint)
             return False
-        log.info("the endpoint wants another form of request: %s", ", ".join(sorted(profile.refused)))
+        turned = sorted(profile.refused | profile.for_now)
+        log.info("the endpoint wants another form of request: %s", ", ".join(turned))
         self.server = server.asked_as(profile)
-        if self._verdicts:
+        if self._verdicts and not setback.broke_down:
             self._verdicts.keep(self._endpoint, profile)
         return True

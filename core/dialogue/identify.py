@@ -134,7 +134,8 @@ async def _probed(
                 client, endpoint, request, Waiting(patience, loading=endpoint.nearby), _until_sound, decoder
             )
         except Setback as setback:
-            other = without_refused(profile, setback.refusal) if setback.refusal else None
+            said, broke_down = setback.refusal, setback.broke_down
+            other = without_refused(profile, said, broke_down=broke_down) if said else None
             if other is None:
                 log.info("who answers is not known: %s", setback.error.detail)
                 return None

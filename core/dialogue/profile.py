@@ -28,7 +28,8 @@ class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """What a server of this kind wants in a request; `assets/endpoints.toml` says what each field means.
 
     What it sends back is recognised by `core.dialogue.wire`, whoever sent it. `refused` are the switches that were
-    already turned after the server named them in a refusal.
+    already turned after the server named them in a refusal, `for_now` those after it named them when it broke down:
+    they are not remembered.
     """
 
     key: _Name
@@ -62,6 +63,7 @@ class EndpointProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     writes_down: str = ""
     idle_s: _Positive = 1_200.0
     refused: frozenset[str] = frozenset()
+    for_now: frozenset[str] = frozenset()
 
     @property
     def speaks(self) -> bool:
@@ -106,6 +108,17 @@ _SWITCHES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("top_level", ("content must be a string", "should be a valid string", "expected a string")),
 )
 """Switches and the words by which a refusal names them, the most particular first."""
+_OUTRIGHT: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("system", ("'system'", "system role not supported")),
+    ("usage", ("'stream_options'", "'include_usage'", "'stream_options.include_usage'")),
+    ("hearing", ("audio input is not supported", "at most 0 audio")),
+    ("modalities", ("'modalities'", "'output_modalities'", "unsupported output modalit")),
+    ("format", ("'audio.format'", "'audio_format'", "'response_format'")),
+    ("input", ("'input_audio'",)),
+)
+"""The same for a server that broke down: fields by their whole name, and what servers are known to say then."""
+_A_QUOTE = re.compile(r"[\"`‘’“”]")
+_A_FIELD_FIRST = re.compile(r"^(?:body\.)?([\w.]+): ")
 _UNKNOWN = r"(?:invalid|unknown|unsupported|unrecogni[sz]ed|unexpected|no such|not a valid)"
 _VOICE = r"(?:voice|speaker)(?:_?id|_?name|s)?\b(?! activity)"
 _NOT_THERE = r"(?:not (?:a )?(?:supported|found|available|valid|known|recogni[sz]ed|exist)|do(?:es)? not exist)"
@@ -152,18 +165,24 @@ def known_profiles() -> dict[str, EndpointProfile]:
     return own | {key: profile for key, profile in shipped_profiles().items() if key not in own}
 
 
-def without_refused(profile: EndpointProfile, refusal: str) -> EndpointProfile | None:
-    """`profile` with the switch turned that a refusal (a 400's text) names; None when it names none not yet turned."""
-    words = refusal.lower()
-    if "voice" not in profile.refused and profile.voice_field != "none" and _VOICE_REFUSED.search(words):
+def without_refused(profile: EndpointProfile, refusal: str, *, broke_down: bool = False) -> EndpointProfile | None:
+    """`profile` with the switch turned that a refusal (a 400's text) names; None when it names none not yet turned.
+
+    A server that `broke_down` (a 500's text) may speak of its own parts: only what it names outright is turned, and
+    never the voice.
+    """
+    words, before = refusal.lower(), profile.refused | profile.for_now
+    if broke_down:
+        words = _A_FIELD_FIRST.sub(r"'\1' ", _A_QUOTE.sub("'", words))
+    elif "voice" not in before and profile.voice_field != "none" and _VOICE_REFUSED.search(words):
         return turned(profile, "voice")
-    for switch, names in _SWITCHES:
-        if switch not in profile.refused and any(name in words for name in names):
-            return turned(profile, switch)
+    for switch, names in _OUTRIGHT if broke_down else _SWITCHES:
+        if switch not in before and any(name in words for name in names):
+            return turned(profile, switch, for_now=broke_down)
     return None
 
 
-def turned(profile: EndpointProfile, switch: str) -> EndpointProfile:
+def turned(profile: EndpointProfile, switch: str, *, for_now: bool = False) -> EndpointProfile:
     """`profile` with one switch turned, and marked so."""
     changes: dict[str, dict[str, object]] = {
         "voice": {"voice_field": "none"},
@@ -177,7 +196,8 @@ def turned(profile: EndpointProfile, switch: str) -> EndpointProfile:
         "input": {"sound_in": "bare" if profile.sound_in == "data_uri" else "data_uri"},
         "top_level": {"sound_in": "top_level", "earlier_sound": False},
     }
-    return msgspec.structs.replace(profile, **changes[switch], refused=profile.refused | {switch})
+    mark = {"for_now": profile.for_now | {switch}} if for_now else {"refused": profile.refused | {switch}}
+    return msgspec.structs.replace(profile, **changes[switch], **mark)
 
 
 def _other_format(profile: EndpointProfile) -> str:

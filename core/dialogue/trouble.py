@@ -61,7 +61,8 @@ class Setback(Exception):
         error: what to tell the person if this is the end of it.
         again_after_s: pauses, in seconds, after which one more attempt is worthwhile each, as long as nothing of the
             reply was heard; none when the same request would fail the same way.
-        refusal: the server's own words when it refused the request's form (400), for `without_refused`.
+        refusal: the server's own words when it refused the request's form (400), for `without_refused`; and when it
+            `broke_down` (500), as some servers do over a form that they do not know.
         filtered: the provider's content filter stopped the turn.
         too_long: less of the conversation may be accepted.
     """
@@ -72,6 +73,7 @@ class Setback(Exception):
         *,
         again_after_s: tuple[float, ...] = (),
         refusal: str = "",
+        broke_down: bool = False,
         filtered: bool = False,
         too_long: bool = False,
     ) -> None:
@@ -79,6 +81,7 @@ class Setback(Exception):
         self.error = error
         self.again_after_s = again_after_s
         self.refusal = refusal
+        self.broke_down = broke_down
         self.filtered = filtered
         self.too_long = too_long
 
@@ -252,10 +255,9 @@ def of_status(
         return _busy(named, said, detail, retry_after)
     if status == 408:
         return Setback(failing(detail, said), again_after_s=(0.5,))
-    if status >= 500:
-        about_form = "" if "voice" in named or "speaker" in named else said
-        return Setback(failing(detail, said), again_after_s=(0.5,), refusal=about_form)
     refusal = f"{param}: {said}" if param else said
+    if status >= 500:
+        return Setback(failing(detail, said), again_after_s=(0.5,), refusal=refusal, broke_down=True)
     return _of_named(status, named, said, refusal, detail, model)
 
 

@@ -37,6 +37,7 @@ from tests.core.omni_server import (
 from tests.core.omni_talk import FINISH, HELLO, KEY, PCM, Heard, ask, refused, spoken, talking
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NOBODY_KNOWN = (("m", "somebody"),)
@@ -92,6 +93,69 @@ def test_a_switch_that_was_turned_stays_turned_in_the_next_conversation_but_for_
         bodies = [turn.body for turn in server.turns]
     assert ["stream_options" in body for body in bodies] == [True, False, False, False]
     assert [body.get("voice") for body in bodies] == ["x", "x", None, "y"]
+
+
+CRASHES = (
+    "CUDA error in the modality encoder",
+    "RuntimeError('the talker cannot be loaded: base64 table missing')",
+    "worker died; 'modality_encoder' is gone",
+    "bad stream_options table in shared memory",
+)
+
+
+@pytest.mark.parametrize("said", CRASHES)
+@pytest.mark.parametrize("road", [lambda said: refused(500, said), lambda said: [Head(), broken_off(said), DONE]])
+def test_a_server_that_breaks_down_once_is_asked_as_before(said: str, road: Callable[[str], list[Step]]) -> None:
+    verdicts = Verdicts(verdicts_path())
+    with talking(in_turn(road(said), HELLO), verdicts=verdicts) as (server, dialogue):
+        assert ask(dialogue).pcm == PCM
+        assert ask(dialogue, Heard(number=2)).pcm == PCM
+        first, *later = [turn.body for turn in server.turns]
+        assert [body["modalities"] for body in later] == [["text", "audio"]] * 2
+        assert all(body.keys() == first.keys() for body in later)
+        assert verdicts.recall(Endpoint(server.url), known_profiles()) is None
+
+
+def broken_off(said: str) -> Event:
+    return Event({"error": {"message": said, "code": 500, "type": "InternalServerError"}})
+
+
+@pytest.mark.parametrize(
+    ("answer", "field"),
+    [
+        (refused(500, "Unsupported output modalities: audio"), "modalities"),
+        (refused(500, "unexpected keyword argument 'modalities'"), "modalities"),
+        (refused(500, "Unknown field “stream_options”"), "stream_options"),
+        (refused(500, "no such field", param="stream_options"), "stream_options"),
+        ([Head(500, body={"detail": [{"loc": ["body", "stream_options"], "msg": "no"}]})], "stream_options"),
+    ],
+)
+def test_what_a_server_names_outright_when_it_breaks_down_is_asked_otherwise_but_not_remembered(
+    answer: list[Step], field: str
+) -> None:
+    verdicts = Verdicts(verdicts_path())
+    with talking(in_turn(answer, refused(400, "audio.format must be 'pcm16'"), HELLO), verdicts=verdicts) as (
+        server,
+        dialogue,
+    ):
+        ask(dialogue)
+        ask(dialogue, Heard(number=2))
+        asked = [turn.body.get(field) for turn in server.turns]
+        remembered = verdicts.recall(Endpoint(server.url), known_profiles())
+    assert asked[1:] == [asked[1]] * 3
+    assert asked[0] != asked[1]
+    assert remembered is not None
+    assert remembered.refused == {"format"}
+
+
+def test_a_form_that_made_a_server_break_down_while_it_was_identified_is_not_remembered() -> None:
+    verdicts = Verdicts(verdicts_path())
+    answers = in_turn(refused(500, "no such field", param="stream_options"), HELLO)
+    with talking(answers, models=NOBODY_KNOWN, verdicts=verdicts) as (server, dialogue):
+        assert ask(dialogue).pcm == PCM
+        found = verdicts.recall(Endpoint(server.url), known_profiles())
+    assert found is not None
+    assert (found.key, found.usage) == ("vllm_omni", True)
 
 
 def test_what_is_remembered_of_an_address_holds_no_longer_when_another_server_lives_there() -> None:

@@ -51,10 +51,9 @@ class Waiting:
 
     @property
     def may_ask_again(self) -> bool:
-        """Whether a second attempt would have time enough to be answered."""
-        patience = self._patience
-        enough = self._second_s > patience.first_s / 8 and self._spent_s < patience.turn_s
-        return enough and not self.loading
+        """Whether silence is worth a second attempt: there is time left in the turn, and the server was not loading a
+        model, which it would begin anew."""
+        return self._spent_s < self._patience.turn_s and not self.loading
 
     def begin_again(self) -> None:
         """Another attempt begins, which may take what is left; all the time there is where the one before it never

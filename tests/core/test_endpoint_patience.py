@@ -14,6 +14,7 @@ import pytest
 
 from core.dialogue.client import Patience
 from core.dialogue.endpoint import Endpoint
+from core.dialogue.exchange import Waiting
 from core.dialogue.omni import OmniDialogue
 from core.dialogue.protocol import Verdict
 from core.errors import Problem
@@ -88,6 +89,22 @@ def test_a_server_nearby_that_never_answers_is_told_to_be_perhaps_loading_and_wa
     error, _, requests = failure([Hold()], patience=replace(SHORT, loading_s=1.5))
     assert (error.problem, requests) == (Problem.ENDPOINT_SILENT, 1)
     assert "It may still be loading its model" in error.advice
+
+
+@pytest.mark.parametrize(
+    ("limits", "loading", "again"),
+    [({}, False, True), ({"turn_s": 0.0}, False, False), ({"loading_s": 0.02}, True, False)],
+)
+def test_a_question_that_met_silence_may_be_asked_again_while_its_turn_has_time(
+    limits: dict[str, float], loading: bool, again: bool
+) -> None:
+    async def met() -> bool:
+        waiting = Waiting(replace(SHORT, **{"stall_s": 0.01, "first_s": 0.011, **limits}), loading=loading)
+        with pytest.raises(TimeoutError):
+            await waiting.for_first(asyncio.Event().wait())
+        return waiting.may_ask_again
+
+    assert asyncio.run(met()) is again
 
 
 # -- the connection

@@ -28,7 +28,8 @@ _RECONNECT_S = (1.0, 3.0)
 
 class Unanswered:
     """Keeps the question that failed. A lost endpoint is tried again before the person is troubled; a busy one once,
-    when it said it would be free, and the person sees the countdown. Conversation thread only, but for `turn`.
+    when it said it would be free or, where it said nothing, after a few seconds, and the person sees the countdown.
+    Conversation thread only, but for `turn`.
 
     `turn` is the question, None when there is none; `retry_at` the time at which it is asked again by itself.
     """

@@ -14,9 +14,9 @@ from core.errors import Problem, ServerError
 if TYPE_CHECKING:
     from core.dialogue.endpoint import Endpoint
 
-SHORT_WAIT_S = 3.0
+_SHORT_WAIT_S = 3.0
 """The longest that a busy endpoint is waited for without telling the person."""
-LONGEST_COUNTDOWN_S = 60.0
+_LONGEST_COUNTDOWN_S = 60.0
 """The longest that a question waits to be asked again by itself: nobody expects an answer after more."""
 _QUIET_WAITS_S = (1.0, 2.0)
 _UNSTATED_WAIT_S = 4.0
@@ -295,7 +295,7 @@ def _busy(named: str, said: str, detail: str, retry_after: str) -> Setback:
         )
     stated = _retry_after_s(retry_after)
     wait_s = _UNSTATED_WAIT_S if stated is None else stated
-    if wait_s > LONGEST_COUNTDOWN_S:
+    if wait_s > _LONGEST_COUNTDOWN_S:
         return Setback(_busy_for_long(wait_s, detail))
     busy = ServerError(
         Problem.ENDPOINT_BUSY,
@@ -306,7 +306,7 @@ def _busy(named: str, said: str, detail: str, retry_after: str) -> Setback:
     )
     if stated is None:
         return Setback(busy, again_after_s=_QUIET_WAITS_S)
-    return Setback(busy, again_after_s=(stated,) if stated <= SHORT_WAIT_S else ())
+    return Setback(busy, again_after_s=(stated,) if stated <= _SHORT_WAIT_S else ())
 
 
 def _busy_for_long(wait_s: float, detail: str) -> ServerError:

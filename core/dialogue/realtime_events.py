@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from core.dialogue.protocol import Verdict
 from core.dialogue.request import WORDS_NOT_KNOWN
 from core.dialogue.trouble import codes
-from core.dialogue.wire import PcmDecoder, Sound, Words, from_base64
-from core.media import MEDIA_RATE
+from core.dialogue.wire import PcmDecoder, Sound, Words, believable_rate, from_base64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,8 +111,7 @@ class RealtimeDecoder:
         if not isinstance(encoded, str) or not encoded:
             return []
         self.begun = True
-        rate = event.get("sample_rate_hz")
-        sound = self._pcm.feed(from_base64(encoded), rate if isinstance(rate, int) else MEDIA_RATE)
+        sound = self._pcm.feed(from_base64(encoded), believable_rate(event.get("sample_rate_hz")))
         self._heard_sound |= bool(sound.samples.size)
         self.seconds += len(sound.samples) / sound.rate
         return [sound] if sound.samples.size else []

@@ -19,7 +19,7 @@ from core.dialogue.endpoint import Endpoint
 from core.dialogue.phrases import ENGLISH, language_of
 from core.dialogue.request import wav_of
 from core.dialogue.trouble import Setback, cannot_hear, failing, hears_english_only, not_an_endpoint, of_failure, silent
-from core.dialogue.wire import PcmDecoder, Sound, UnreadableReply
+from core.dialogue.wire import PcmDecoder, Sound, UnreadableReply, believable_rate
 from core.errors import LiveTalkError, Problem, ServerError
 
 if TYPE_CHECKING:
@@ -199,7 +199,12 @@ def _raw_form(headers: Mapping[str, str]) -> tuple[int | None, int]:
     rate, channels, bits = (headers.get(f"x-{name}", "") for name in ("sample-rate", "channels", "bit-depth"))
     if bits not in ("", "16"):
         raise UnreadableReply(f"raw sound of {bits[:8]} bit")
-    return int(rate) if rate.isdecimal() else None, max(1, int(channels)) if channels.isdecimal() else 1
+    return believable_rate(_number(rate)), _number(channels) or 1
+
+
+def _number(text: str) -> int:
+    """0 where `text` is none, or one longer than anything that is counted here."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 class _NoSuchCall(Exception):

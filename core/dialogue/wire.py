@@ -247,7 +247,7 @@ def _read_format(body: bytes) -> _PcmFormat:
     tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", body)
     if tag == _EXTENSIBLE and len(body) >= 26:
         tag = struct.unpack_from("<H", body, 24)[0]
-    if (tag, bits) not in ((_INTEGER, 16), (_FLOAT, 32)) or not channels or not 4_000 <= rate <= 384_000:
+    if (tag, bits) not in ((_INTEGER, 16), (_FLOAT, 32)) or not channels or believable_rate(rate) is None:
         raise UnreadableReply(f"WAV sound of kind {tag}, {bits} bit, {channels} channels, {rate} Hz")
     return _PcmFormat(rate, channels, tag, bits)
 
@@ -258,6 +258,11 @@ def _to_mono(data: bytes, form: _PcmFormat) -> Samples:
     else:
         samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
     return samples if form.channels == 1 else samples.reshape(-1, form.channels).mean(axis=1, dtype=np.float32)
+
+
+def believable_rate(told: object) -> int | None:
+    """`told` where it is a rate that sound can have, in samples a second; a wrong one makes hours of a fragment."""
+    return told if isinstance(told, int) and 4_000 <= told <= 384_000 else None
 
 
 def from_base64(encoded: str) -> bytes:
@@ -277,8 +282,8 @@ def _stated_rate(chunk: object, choice: object) -> int | None:
     """The rate that newer servers write beside raw PCM, on the chunk, on the choice or in `audio_metadata`."""
     for holder in (chunk, choice, _field(chunk, "audio_metadata"), _field(choice, "audio_metadata")):
         rate = _field(holder, "sample_rate_hz")
-        if isinstance(rate, int) and 4_000 <= rate <= 384_000:
-            return rate
+        if (believed := believable_rate(rate)) is not None:
+            return believed
     return None
 
 

@@ -193,6 +193,14 @@ def test_the_rate_that_a_voice_states_is_believed() -> None:
         assert len(ask(dialogue).pcm) == pytest.approx(len(FIRST) / 2, abs=8)
 
 
+@pytest.mark.parametrize("rate", ["0", "1", "3999", "384001", "9" * 5000], ids=lambda rate: rate[:9])
+def test_a_rate_that_no_sound_has_is_not_believed(rate: str) -> None:
+    voice = voiced(FIRST, 999, ("x-sample-rate", rate))
+    with talking(in_turn(writing("Yes.")), models=OLLAMA, voice_of=lambda _: voice) as (_, dialogue):
+        reply = ask(dialogue)
+    assert (reply.pcm, reply.told) == (FIRST, [])
+
+
 @pytest.mark.parametrize("size", [1, 999])
 def test_raw_sound_of_two_channels_and_another_rate_is_what_its_headers_say(size: int) -> None:
     left = np.frombuffer(tone(0.2, 44_100), "<i2")

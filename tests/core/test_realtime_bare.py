@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.dialogue.protocol import Message, Verdict
+from core.dialogue.realtime_events import RealtimeDecoder
+from core.dialogue.wire import Sound
 from core.errors import Problem
 from tests.core.live_server import pcm_of
 from tests.core.omni_server import pieces, tone
@@ -113,3 +115,11 @@ def test_an_interruption_closes_the_connection() -> None:
         dialogue.cancel(reply.turn)
         dialogue.heard(reply.turn, "Hello", 0.1)
         assert server.wait_until(lambda: server.talks[0].gone_at is not None)
+
+
+@pytest.mark.parametrize("rate", [0, 1, 3_999, 384_001, "24000", None])
+def test_a_rate_that_no_sound_has_is_not_believed(rate: object) -> None:
+    event = {"type": "response.audio.delta", "delta": base64.b64encode(PCM).decode(), "sample_rate_hz": rate}
+    (sound,) = RealtimeDecoder().feed(event)
+    assert isinstance(sound, Sound)
+    assert (sound.rate, len(sound.samples)) == (24_000, len(PCM) // 2)

@@ -11,7 +11,7 @@ import openai
 
 from core.dialogue.endpoint import NO_ADDRESS
 from core.dialogue.sending import Road
-from core.dialogue.trouble import Setback, of_failure, silent
+from core.dialogue.trouble import Setback, key_refused, of_failure, silent
 from core.dialogue.way_out import certificates_for, proxy_of
 from core.errors import ServerError
 
@@ -87,6 +87,17 @@ class _NoWayOut(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         raise httpx2.ConnectError("no way out") from self._error
+
+
+def check_key(endpoint: Endpoint) -> None:
+    """Whether the key can be sent at all.
+
+    Raises:
+        Setback: it has characters that no header can carry.
+    """
+    key = endpoint.key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise Setback(key_refused(endpoint, "a key with characters that no key has"))
 
 
 class NoList(Setback):

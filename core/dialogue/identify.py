@@ -6,12 +6,12 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.dialogue.client import NoList, list_models
+from core.dialogue.client import NoList, check_key, list_models
 from core.dialogue.endpoint import describe, profile_of_owners
 from core.dialogue.exchange import Waiting, read_reply
 from core.dialogue.profile import AUTOMATIC, known_profiles, turned, without_refused
 from core.dialogue.request import Question, build_request
-from core.dialogue.trouble import Setback, key_refused, no_model, unknown_kind
+from core.dialogue.trouble import Setback, no_model, unknown_kind
 from core.dialogue.wire import Sound, TurnDecoder
 from core.errors import Problem, ServerError, SettingsError
 
@@ -59,9 +59,7 @@ async def identify(
     Raises:
         Setback: it cannot be reached, the key cannot be one, or no model is known: for that the list may be to blame.
     """
-    key = endpoint.key.strip()
-    if not (key.isascii() and key.isprintable()):
-        raise Setback(key_refused(endpoint, "a key with characters that no key has"))
+    check_key(endpoint)
     profiles = _profiles(endpoint)
     listed, unlisted = await _listed(client, endpoint, patience)
     told = describe(endpoint, profiles)

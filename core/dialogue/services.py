@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
-from core.dialogue.client import NoList, list_models, open_client
+from core.dialogue.client import NoList, check_key, list_models, open_client
 from core.dialogue.ears import Ears
 from core.dialogue.endpoint import Endpoint
 from core.dialogue.phrases import ENGLISH, language_of
@@ -285,7 +285,17 @@ class _Remote:
             await self._client.close()
 
     def _connected(self) -> openai.AsyncOpenAI:
+        """The connection.
+
+        Raises:
+            Setback: the key cannot be one.
+        """
         if self._client is None:
+            try:
+                check_key(self._endpoint)
+            except Setback as setback:
+                self._told(setback)
+                raise
             self._client = open_client(self._endpoint, self._patience)
         return self._client
 

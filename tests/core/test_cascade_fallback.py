@@ -160,6 +160,31 @@ def test_trouble_with_a_service_elsewhere_names_the_service_and_shows_no_key() -
     assert KEY not in f"{beside}{beside.detail}"
 
 
+ODD = "schlüssel"
+
+
+def test_a_voice_whose_key_no_header_can_carry_is_told_of_and_this_computer_reads_the_answer() -> None:
+    with OmniServer(in_turn(())) as speech:
+        services = Services(voice=Service(speech.url, "tts", ODD))
+        with talking(in_turn(writing("Yes.")), models=LLAMA, local=LOCAL, services=services) as (_, dialogue):
+            reply = ask(dialogue)
+        assert speech.asked == []
+    (beside,) = reply.told
+    assert (beside.problem, beside.title) == (Problem.KEY_REFUSED, "The speech service did not accept the key.")
+    assert ODD not in f"{beside}{beside.detail}"
+    assert (reply.text, reply.pcm, reply.error) == ("Yes.", HERE_PCM, None)
+
+
+@pytest.mark.parametrize("local", [LOCAL, Local(None, say)], ids=["local ears", "no ears"])
+def test_ears_whose_key_no_header_can_carry_are_told_of_as_a_key(local: Local) -> None:
+    services = Services(ears=Service(NOWHERE, "whisper", ODD))
+    with talking(in_turn(writing("Yes.")), models=LLAMA, local=local, services=services) as (_, dialogue):
+        reply = ask(dialogue, Heard(spoken()))
+    (told,) = [*reply.told, *([reply.error] if reply.error else [])]
+    assert (told.problem, told.title) == (Problem.KEY_REFUSED, "The speech service did not accept the key.")
+    assert (reply.said == "What was said") is (local is LOCAL)
+
+
 def test_the_test_of_settings_tells_of_a_voice_that_fails() -> None:
     broken = OmniServer(in_turn(writing("Yes.")), LLAMA, voice=lambda _: refused(503))
     with broken as server, pytest.raises(ServerError, match="speech service"):

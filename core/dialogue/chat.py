@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from core.dialogue.identify import Server
     from core.dialogue.request import Request
     from core.dialogue.services import Speech
-    from core.dialogue.wire import Sound
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +78,6 @@ class ChatTransport:
         if server.profile.speaks:
             return await self._read(request, waiting, delivery)
         return await self._read_aloud(request, waiting, delivery)
-
-    async def sound_of(self, words: str) -> list[Sound]:
-        """All of the sound of `words`, none where there is no voice for them; this computer's where the other fails."""
-        return [sound async for sound in self._speech.say(words)]
 
     def forget(self) -> None:
         """Another conversation begins."""

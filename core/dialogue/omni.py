@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from core.dialogue.protocol import Message, Reply
     from core.dialogue.transport import Transport
     from core.dialogue.verdicts import Verdicts
+    from core.dialogue.wire import Sound
     from core.media import Turn
 
 log = logging.getLogger(__name__)
@@ -269,7 +270,7 @@ class OmniDialogue:
             keep = self._listener.draft if released and not released.is_set() else self._listener.keep
             keep(turn.number, turn.speech)
         question = Question(turn.speech, history, self._listener.kept, turn.number, released=released)
-        filler = Filler(self._chat.sound_of, partial(self._hand, reply.aside), self._bugs)
+        filler = Filler(self._sound_of, partial(self._hand, reply.aside), self._bugs)
         speak = filler.first(partial(self._hand, reply.speak))
         delivery = Delivery(speak, partial(self._tell_words, turn, reply))
         try:
@@ -368,12 +369,17 @@ class OmniDialogue:
     async def _declined(self, question: Question, reply: Reply, delivery: Delivery) -> Verdict:
         """A filter stopped the turn: say so, as far as there is a voice, in place of words that were not said."""
         sorry = phrases_for([*question.texts, self._endpoint.instructions]).sorry
-        sounds = await self._chat.sound_of(sorry)
+        sounds = await self._sound_of(sorry)
         if sounds and delivery.begun and not delivery.sounded:
             delivery.forget()
             await self._hand(reply.anew)
         await delivery.add(sorry, sounds)
         return Verdict.FILTERED
+
+    async def _sound_of(self, words: str) -> list[Sound]:
+        """All of the sound of `words`, which are not the model's."""
+        server = self._who.server
+        return await self._speech.aside(words, speaks=server is None or server.profile.speaks)
 
     async def _known_server(self, waiting: Waiting) -> Server:
         """Learn who answers, from the warming that is under way if there is one."""

@@ -161,6 +161,24 @@ class Speech:
         async for sound in self.say_here(sentence):
             yield sound
 
+    async def aside(self, sentence: str, *, speaks: bool) -> list[Sound]:
+        """All of the sound of a sentence that is no part of what the model wrote, none where there is no voice for it.
+        Nobody is told of a service that fails at it. `speaks`: the endpoint speaks by itself, and is then asked for
+        nothing but its answers."""
+        voice = self._voice
+        if voice is not None and not voice.resting and (voice.elsewhere or not speaks):
+            try:
+                sounds = [sound async for sound in voice.speak(sentence, self._voice_name)]
+            except _NoSuchCall:
+                self._voice = None
+            except Setback as setback:
+                log.info("a speech service fails at an aside: %s", setback.error.problem.value)
+            else:
+                voice.failed = None
+                self.spoke |= bool(sounds)
+                return sounds
+        return [sound async for sound in self.say_here(sentence)]
+
     async def say_here(self, sentence: str) -> AsyncIterator[Sound]:
         """The sound of `sentence` in this computer's voice; nothing where it has none for it."""
         if self._local.say is not None and language_of(sentence) in ("", ENGLISH):
@@ -191,7 +209,8 @@ class Speech:
 
 
 def _raw_form(headers: Mapping[str, str]) -> tuple[int | None, int]:
-    """Rate, None where it is not stated, and channels of raw PCM, as servers write them beside it (SGLang-Omni).
+    """Rate, None where none is stated that can be believed, and channels of raw PCM, as servers write them beside it
+    (SGLang-Omni).
 
     Raises:
         UnreadableReply: it is not of 16 bits.
@@ -218,7 +237,8 @@ class _Remote:
         self, endpoint: Endpoint, service: Service, patience: Patience, likely: tuple[str, ...], usual: str
     ) -> None:
         key = service.key if service.url else endpoint.key
-        self._elsewhere = bool(service.url)
+        self.elsewhere = bool(service.url)
+        """Whether it is another than the endpoint itself."""
         self._endpoint = Endpoint(service.url or endpoint.base_url, service.model, key)
         self._model = service.model
         self._patience = patience
@@ -312,7 +332,7 @@ class _Remote:
     def _failure(self, error: openai.APIError) -> Exception:
         if isinstance(error, openai.APIStatusError):
             status = error.status_code
-            refused = not self._elsewhere and 400 <= status < 500 and status not in _MEANT
+            refused = not self.elsewhere and 400 <= status < 500 and status not in _MEANT
             if refused or status in _NO_SUCH_CALL:
                 return _NoSuchCall()
         return self._told(of_failure(error, self._endpoint, self._model))
@@ -320,7 +340,7 @@ class _Remote:
     def _told(self, setback: Setback) -> Setback:
         """`setback` in words that name the service, where it is not the endpoint itself."""
         error = setback.error
-        if self._elsewhere:
+        if self.elsewhere:
             title = error.title.replace("The endpoint", "The speech service").replace("Qwen3-Omni endpoint", _KIND)
             setback.error = ServerError(
                 error.problem, title, error.advice, detail=error.detail, retry_after_s=error.retry_after_s

@@ -14,7 +14,7 @@ from core.dialogue.services import Local, Service, Services
 from core.errors import Problem, ServerError
 from core.events import Failed, Replying
 from tests.core.omni_server import DONE, Event, Head, Hold, OmniServer, Raw, Step, chunk, heard_as, in_turn, voiced
-from tests.core.omni_talk import FINISH, IMPATIENT, KEY, PCM, Heard, ask, refused, spoken, talking
+from tests.core.omni_talk import FINISH, HELLO, IMPATIENT, KEY, PCM, Heard, ask, refused, spoken, talking
 from tests.core.test_languages import EARLIER, GERMAN
 from tests.rig import ConversationRig
 
@@ -158,6 +158,30 @@ def test_trouble_with_a_service_elsewhere_names_the_service_and_shows_no_key() -
             (beside,) = ask(dialogue).told
     assert (beside.problem, beside.title) == (Problem.KEY_REFUSED, "The speech service did not accept the key.")
     assert KEY not in f"{beside}{beside.detail}"
+
+
+BUSY = refused(429, headers=(("retry-after", "0.6"),))
+
+
+@pytest.mark.parametrize("voice", [BUSY, refused(401), refused(403), refused(500)], ids=["429", "401", "403", "500"])
+def test_a_voice_that_fails_while_a_busy_model_is_waited_for_is_not_told_of(voice: list[Step]) -> None:
+    with OmniServer(in_turn(()), voice=lambda _: voice) as speech:
+        services = Services(voice=Service(speech.url, "tts"))
+        with talking(in_turn(BUSY, HELLO), local=LOCAL, services=services) as (_, dialogue):
+            reply = ask(dialogue)
+        assert len(speech.asked_of("/audio/speech")) == 1
+    ((_, samples),) = reply.asides
+    np.testing.assert_array_equal(samples, HERE)
+    assert (reply.pcm, reply.told) == (PCM, [])
+
+
+def test_a_voice_that_was_as_busy_as_the_model_is_asked_for_the_answer() -> None:
+    voice = in_turn(BUSY, voiced(PCM))
+    with talking(in_turn(BUSY, writing("Yes.")), models=LLAMA, local=LOCAL, voice_of=voice) as (_, dialogue):
+        reply = ask(dialogue)
+    ((_, samples),) = reply.asides
+    np.testing.assert_array_equal(samples, HERE)
+    assert (reply.text, reply.pcm, reply.told) == ("Yes.", PCM, [])
 
 
 ODD = "schlüssel"

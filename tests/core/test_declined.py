@@ -69,6 +69,14 @@ def test_without_a_voice_nothing_is_taken_back(form: str) -> None:
     assert (reply.text, reply.pcm, reply.verdict, reply.restarts) == ("Well,", b"", Verdict.FILTERED, 0)
 
 
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+def test_an_endpoint_that_speaks_is_not_asked_for_the_apology_and_no_service_is_told_of(status: int) -> None:
+    with talking(in_turn(FORMS["400"]), local=LOCAL, voice_of=lambda _: refused(status)) as (server, dialogue):
+        reply = ask(dialogue)
+        assert server.asked_of("/audio/speech") == []
+    assert (reply.text, reply.pcm, reply.told) == (SORRY, HERE[0], [])
+
+
 def test_a_cascade_apologises_in_the_language_of_the_conversation() -> None:
     german = [Message("user", "Wie geht es dir heute?", 1), Message("assistant", "Mir geht es gut, danke.", 1)]
     said: list[str] = []

@@ -13,7 +13,7 @@ from core.dialogue.endpoint import Endpoint
 from core.dialogue.omni import OmniDialogue
 from core.dialogue.phrases import ENGLISH, PHRASES, language_of
 from core.dialogue.protocol import Message, Verdict
-from core.dialogue.services import Local
+from core.dialogue.services import Local, Service, Services
 from core.errors import Problem
 from core.events import Failed, Interrupted, Replying, Status, StatusChanged
 from tests.core.live_server import speaking
@@ -134,17 +134,26 @@ def test_where_nobody_here_speaks_the_language_it_is_only_shown() -> None:
 
 
 def test_a_speech_service_says_it_in_any_language() -> None:
-    with talking(in_turn(busy(0.6), HELLO), voice_of=lambda _: voiced(PCM)) as (server, dialogue):
-        ((text, samples),) = ask(dialogue, Heard(number=2), GERMAN).asides
-        assert [asked.body["input"] for asked in server.asked_of("/audio/speech")] == ["Einen Moment, bitte."]
+    with OmniServer(in_turn(()), voice=lambda _: voiced(PCM)) as service:
+        services = Services(voice=Service(service.url, "tts"))
+        with talking(in_turn(busy(0.6), HELLO), services=services) as (_, dialogue):
+            ((text, samples),) = ask(dialogue, Heard(number=2), GERMAN).asides
+        assert [asked.body["input"] for asked in service.asked_of("/audio/speech")] == ["Einen Moment, bitte."]
     assert (samples * 32768).astype("<i2").tobytes() == PCM
     assert text == "Einen Moment, bitte."
 
 
-def test_where_the_voice_is_as_busy_as_the_model_this_computer_says_it() -> None:
-    with talking(in_turn(busy(0.6), HELLO), local=HERE, voice_of=lambda _: busy(0.6)) as (_, dialogue):
-        ((_, samples),) = ask(dialogue).asides
+VOICES = {"busy": busy(0.6), "broken": refused(500), "unpaid": refused(401), "forbidden": refused(403)}
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_where_the_voice_is_as_busy_as_the_model_this_computer_says_it(voice: str) -> None:
+    with talking(in_turn(busy(0.6), HELLO), local=HERE, voice_of=lambda _: VOICES[voice]) as (server, dialogue):
+        reply = ask(dialogue)
+        assert (len(server.turns), server.asked_of("/audio/speech")) == (2, [])
+    ((_, samples),) = reply.asides
     np.testing.assert_array_equal(samples, SAID)
+    assert (reply.pcm, reply.told) == (PCM, [])
 
 
 def test_a_live_endpoint_that_is_busy_is_waited_for_with_a_word_too() -> None:
@@ -158,7 +167,7 @@ def test_a_live_endpoint_that_is_busy_is_waited_for_with_a_word_too() -> None:
 def test_a_turn_that_is_cancelled_says_nothing_more_and_leaves_nothing() -> None:
     stalled: list[Step] = [*voiced(PCM), Hold()]
     with OmniServer(in_turn(busy(2), HELLO), (("m", "vllm"),), voice=lambda _: stalled) as server:
-        dialogue = OmniDialogue(Endpoint(server.url), local=HERE)
+        dialogue = OmniDialogue(Endpoint(server.url), local=HERE, services=Services(voice=Service(server.url, "tts")))
         with nothing_left(dialogue, lambda: 0 if server.wait_until(lambda: not server.open_connections) else 1):
             reply = Heard()
             dialogue.start(reply.turn, (), reply)

@@ -218,6 +218,7 @@ class OmniDialogue:
 
     def _forget(self) -> None:
         self._paused = None
+        self._muteness = Muteness()
         self._listener.forget()
         self._chat.forget()
         self._live.forget()

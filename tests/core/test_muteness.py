@@ -72,6 +72,15 @@ def test_one_that_stays_mute_is_told_of_once_and_asked_now_and_then() -> None:
     assert all(len(reply.pcm) == 4_800 for reply in replies)
 
 
+def test_another_conversation_asks_for_sound_and_knows_nothing_of_the_muteness() -> None:
+    with talking(in_turn(YES), local=LOCAL) as (server, dialogue):
+        turns(dialogue, 1, 2, 3)
+        dialogue.forget()
+        again = turns(dialogue, 1, 2, 3)
+    assert modalities(server) == 2 * [BOTH, BOTH, WORDS]
+    assert [reply.verdict for reply in again[:2]] == [Verdict.NO_AUDIO, Verdict.MUTE]
+
+
 @pytest.mark.parametrize("between", [1, 2])
 def test_what_a_refusal_teaches_is_remembered_without_the_muteness(tmp_path: Path, between: int) -> None:
     found = Verdicts(tmp_path / "found.json")

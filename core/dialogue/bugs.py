@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import logging
 import traceback
+from typing import TYPE_CHECKING
 
+from core.channel import Closed
 from core.errors import LiveTalkError, Problem
+
+if TYPE_CHECKING:
+    import asyncio
 
 log = logging.getLogger(__name__)
 _GIVEN_UP_AFTER = 3
@@ -30,6 +35,12 @@ class Bugs:
         """Log `error` with its traceback."""
         bug = Bug(type(error).__name__).with_traceback(error.__traceback__)
         log.error("%s met a bug", self._who, exc_info=bug)
+
+    def watch(self, task: asyncio.Task[None]) -> None:
+        """`task` is done: log what ended it, where that is a bug."""
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and not isinstance(error, Closed):
+            self.note(error)
 
     def ended_a_turn(self, error: Exception) -> LiveTalkError:
         """Log `error`; returns what the person is told."""

@@ -95,8 +95,8 @@ class OmniDialogue:
         local = local or Local()
         self._speech = Speech(endpoint, services or Services(), local, self._patience)
         self._chat = ChatTransport(self._client, endpoint, self._patience, self._speech)
-        self._live = RealtimeTransport(self._client, endpoint, self._patience)
         self._bugs = Bugs("LiveTalk")
+        self._live = RealtimeTransport(self._client, endpoint, self._patience, self._bugs)
         self._who = Acquaintance(self._client, endpoint, self._patience, verdicts)
         self._muteness = Muteness()
         self._excused = -1
@@ -227,16 +227,11 @@ class OmniDialogue:
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         if self._tasks.get(number) is task:
             del self._tasks[number]
-        self._note_a_bug(task)
+        self._bugs.watch(task)
         self._used_at = self._loop.time()
         if not self._over.done():
             self._warm()
             self._listen()
-
-    def _note_a_bug(self, task: asyncio.Task[None]) -> None:
-        bug = None if task.cancelled() else task.exception()
-        if isinstance(bug, Exception) and not isinstance(bug, Closed):
-            self._bugs.note(bug)
 
     def _warm(self) -> None:
         """Have a connection, unless there is one that was used just now."""
@@ -247,7 +242,7 @@ class OmniDialogue:
 
     def _warmed(self, task: asyncio.Task[None]) -> None:
         self._warming = None
-        self._note_a_bug(task)
+        self._bugs.watch(task)
 
     async def _connect(self) -> None:
         _ = self._client.chat.completions  # the SDK imports what it needs for this on first use

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from core.dialogue.bugs import Bugs
 from core.dialogue.chat import ChatTransport
 from core.dialogue.client import Patience, open_client
 from core.dialogue.delivery import Delivery
@@ -69,7 +70,8 @@ async def _test(
 ) -> EndpointReport:
     client = open_client(endpoint, patience)
     speech = Speech(endpoint, services, local, patience)
-    live, chat = RealtimeTransport(client, endpoint, patience), ChatTransport(client, endpoint, patience, speech)
+    live = RealtimeTransport(client, endpoint, patience, Bugs("LiveTalk"))
+    chat = ChatTransport(client, endpoint, patience, speech)
     try:
         if verdicts:
             verdicts.forget(endpoint)

@@ -35,10 +35,11 @@ from core.dialogue.wire import UnreadableReply
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     import openai
 
+    from core.dialogue.bugs import Bugs
     from core.dialogue.client import Patience
     from core.dialogue.delivery import Delivery
     from core.dialogue.endpoint import Endpoint
@@ -59,10 +60,11 @@ _KEPT = {Verdict.OK, Verdict.NO_AUDIO, Verdict.LENGTH}
 class RealtimeTransport:
     """Implements `core.dialogue.transport.Transport`."""
 
-    def __init__(self, client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Patience) -> None:
+    def __init__(self, client: openai.AsyncOpenAI, endpoint: Endpoint, patience: Patience, bugs: Bugs) -> None:
         self._client = client
         self._endpoint = endpoint
         self._patience = patience
+        self._bugs = bugs
         self._link: Link | None = None
         self._ahead: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -88,7 +90,7 @@ class RealtimeTransport:
 
     def listen(self, server: Server, speech: AudioChunk) -> None:
         if server.profile.session != "bare" and (self._ahead is None or self._ahead.done()):
-            self._ahead = asyncio.get_running_loop().create_task(self._send_ahead(server, speech))
+            self._ahead = self._beside(self._send_ahead(server, speech))
 
     async def attempt(self, server: Server, question: Question, waiting: Waiting, delivery: Delivery) -> Verdict:
         try:
@@ -112,7 +114,7 @@ class RealtimeTransport:
         elif verdict not in _KEPT and not (verdict is Verdict.CUT and link.can_be_told):
             self._drop()
         elif link.words.awaited:
-            link.lingering = asyncio.get_running_loop().create_task(self._linger(link))
+            link.lingering = self._beside(self._linger(link))
         return verdict
 
     def interrupted(self, number: int) -> None:
@@ -124,7 +126,7 @@ class RealtimeTransport:
         elif not link.interrupted:
             link.interrupted = True
             link.read_no_more()
-            link.settling = asyncio.get_running_loop().create_task(self._settle(link, link.forget_unheard()))
+            link.settling = self._beside(self._settle(link, link.forget_unheard))
 
     def withdrawn(self, number: int) -> None:
         """The person went on: the server is to know nothing of the draft. Where it cannot forget, the connection ends,
@@ -137,7 +139,7 @@ class RealtimeTransport:
             self._waits_at = -1
             link.interrupted = link.withdrawn = True
             link.read_no_more()
-            link.settling = asyncio.get_running_loop().create_task(self._settle(link, link.forget_question()))
+            link.settling = self._beside(self._settle(link, link.forget_question))
         elif link is not None and link.turn == number:
             self._drop()
 
@@ -234,10 +236,16 @@ class RealtimeTransport:
             if link is not None:
                 self._leave(link)
 
-    async def _settle(self, link: Link, forgetting: Awaitable[None]) -> None:
+    def _beside(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Begin what no turn waits for the end of."""
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._bugs.watch)
+        return task
+
+    async def _settle(self, link: Link, forget: Callable[[], Awaitable[None]]) -> None:
         """Have the server forget; a connection on which that fails is left."""
         try:
-            await forgetting
+            await forget()
         except Exception as trouble:
             if not isinstance(trouble, Complaint | TimeoutError) and self._setback(trouble, None) is None:
                 raise

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from core.dialogue.protocol import Message, Verdict
+from core.dialogue.realtime_link import Link
 from tests.core.live_server import spoken_events
 from tests.core.loopback import Stopwatch
 from tests.core.omni_server import tone
@@ -256,3 +259,33 @@ def test_the_dialogue_is_told_what_was_heard_of_a_reply_that_was_interrupted() -
     assert (number, text) == (1, rig.session.history.entries[-1].text)
     assert text.startswith("Hello there.")
     assert seconds == pytest.approx(rig.session.history.entries[-1].heard_s)
+
+
+def test_an_interruption_and_another_conversation_at_once_leave_nothing_undone(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    at_once = threading.Event()
+    with live(whole) as (server, dialogue):
+        reply = ask(dialogue, Heard("Tell me"))
+        dialogue._call(at_once.wait)
+        dialogue.cancel(reply.turn)
+        dialogue.forget()
+        at_once.set()
+        assert ask(dialogue).text == TEXT
+        assert len(server.talks) == 2
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn if "never awaited" in str(warning.message)] == []
+
+
+def test_a_bug_while_the_server_forgets_is_noted_and_the_conversation_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_: Link) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Link, "forget_unheard", broken)
+    with live(whole) as (_, dialogue):
+        interrupted(dialogue, over=True)
+        assert ask(dialogue, Heard("And now?", number=2), HEARD).text == TEXT
+    assert "LiveTalk met a bug" in caplog.text
+    assert "never retrieved" not in caplog.text

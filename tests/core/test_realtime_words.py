@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from core.dialogue.protocol import Message
+from core.dialogue.realtime_link import Link
 from core.media import AudioChunk
 from tests.core.live_server import spoken_events
 from tests.core.omni_server import tone
@@ -185,3 +186,20 @@ def test_a_connection_that_ends_after_the_reply_is_made_anew_before_the_next_tur
         assert len(server.talks) == 2
     told_again = server.talks[1].of("conversation.item.create")[0]["item"]["content"][0]["text"]
     assert told_again == "(something spoken)"
+
+
+def test_a_bug_while_late_words_are_waited_for_is_noted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_: Link) -> None:
+        raise ZeroDivisionError
+
+    async def script(talk: Talk) -> None:
+        await replying(talk, 1, committed("u1"))
+        await talk.hold()
+
+    monkeypatch.setattr(Link, "hear_late", broken)
+    with live(script) as (_, dialogue):
+        assert turns(dialogue, [said(1)])[0].text == "Reply 1."
+        until(lambda: "LiveTalk met a bug" in caplog.text)
+    assert "never retrieved" not in caplog.text

@@ -68,6 +68,7 @@ class Listener:
         self._answered: dict[int, asyncio.Event] = {}
         self._replies: dict[int, str] = {}
         self._known: set[int] = set()
+        """Turns under way whose words the endpoint has told."""
         self._drafts: dict[int, _Draft] = {}
         self._busy: set[int] = set()
         self._free = asyncio.Event()
@@ -141,7 +142,8 @@ class Listener:
 
     def told(self, number: int) -> None:
         """The endpoint itself told the words of the turn: it heard them better."""
-        self._known.add(number)
+        if number in self._answered or number in self._drafts:
+            self._known.add(number)
         self._sounds.pop(number, None)
 
     def answered(self, number: int, text: str = "") -> None:
@@ -162,6 +164,7 @@ class Listener:
         """Another conversation begins: its requests hold no sound of this one, and nobody is asked for its words."""
         self._sounds.clear()
         self._drafts.clear()
+        self._known.clear()
         for task in self._writing.values():
             task.cancel()
 
@@ -179,6 +182,7 @@ class Listener:
     def _over(self, number: int) -> None:
         self._answered.pop(number, None)
         self._replies.pop(number, None)
+        self._known.discard(number)
 
     async def _write_down(self, server: Server, number: int, speech: AudioChunk, reply: Reply, language: str) -> None:
         try:

@@ -203,3 +203,18 @@ def test_a_bug_while_late_words_are_waited_for_is_noted(
         assert turns(dialogue, [said(1)])[0].text == "Reply 1."
         until(lambda: "LiveTalk met a bug" in caplog.text)
     assert "never retrieved" not in caplog.text
+
+
+def test_turns_that_are_over_are_not_kept_in_mind() -> None:
+    """Neither one whose words came with the reply, nor one whose words came later."""
+
+    async def script(talk: Talk) -> None:
+        await replying(talk, 1, committed("u1"), told("u1", "First."))
+        await replying(talk, 2, committed("u2"))
+        await talk.send(told("u2", "Second."))
+        await talk.hold()
+
+    with live(script) as (_, dialogue):
+        second = turns(dialogue, [said(1), said(2)])[1]
+        assert second.understood.wait(5)
+        until(lambda: not dialogue._listener._known)

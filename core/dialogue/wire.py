@@ -254,7 +254,8 @@ def _read_format(body: bytes) -> _PcmFormat:
 
 def _to_mono(data: bytes, form: _PcmFormat) -> Samples:
     if form.tag == _FLOAT:
-        samples = np.frombuffer(data, "<f4").astype(np.float32)
+        sent = np.frombuffer(data, "<f4").astype(np.float32)
+        samples = np.where(np.isfinite(sent), sent, np.float32(0))  # what is no number is no sound either
     else:
         samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
     return samples if form.channels == 1 else samples.reshape(-1, form.channels).mean(axis=1, dtype=np.float32)

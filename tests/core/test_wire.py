@@ -93,6 +93,12 @@ def test_stereo_and_float_wavs_become_mono() -> None:
     np.testing.assert_array_equal(sound.samples, np.zeros_like(SAMPLES))
 
 
+def test_samples_that_are_no_numbers_are_silence() -> None:
+    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 0, b"WAVE", b"fmt ", 16, 3, 1, 24_000, 0, 4, 32, b"data", 0)
+    sent = np.array([0.5, np.nan, np.inf, -0.25], "<f4").tobytes()
+    np.testing.assert_array_equal(PcmDecoder().feed(header + sent).samples, np.array([0.5, 0, 0, -0.25], np.float32))
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.arrays import load_arrays
-from core.errors import LiveTalkError, Problem
 from core.listening.finished import LEAST_SURE, is_sign_of_listening
+from core.listening.model import not_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,12 +88,9 @@ class Leaning:
         try:
             return cls(*(array.astype(np.float32) for array in load_arrays(path, _ARRAYS).values()))
         except (OSError, ValueError) as error:
-            raise LiveTalkError(
-                Problem.MODEL_DAMAGED,
-                'The numbers that tell "yeah" from "stop" are missing or damaged.',
-                "Install LiveTalk again. Until then, a short word may stop the avatar.",
-                detail=f"{path}: {error}",
-            ) from error
+            title = 'The numbers that tell "yeah" from "stop" are missing or damaged.'
+            until_then = "a short word may stop the avatar."
+            raise not_whole(title, until_then, path, error) from error
 
     def save(self, path: Path) -> None:
         """In half precision."""

@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from core.errors import LiveTalkError, Problem
+from core.listening.model import not_whole
 from core.listening.wording import Wording
 
 if TYPE_CHECKING:
@@ -77,12 +77,9 @@ class Finished:
             saved = tomllib.loads(path.read_text("utf-8"))
             return cls(Wording.read(folder / "wording.npz"), saved["tone_alone"], saved["tone_and_words"])
         except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-            raise LiveTalkError(
-                Problem.MODEL_DAMAGED,
-                "The numbers that weigh tone and words are missing or damaged.",
-                "Install LiveTalk again. Until then, the tone of your voice alone tells when you have finished.",
-                detail=f"{path}: {error}",
-            ) from error
+            title = "The numbers that weigh tone and words are missing or damaged."
+            until_then = "the tone of your voice alone tells when you have finished."
+            raise not_whole(title, until_then, path, error) from error
 
     def __call__(self, tone: float | None, words: Words | None) -> float | None:
         """The probability (0..1) that a turn is over; None when nothing is known.

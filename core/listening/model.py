@@ -1,4 +1,4 @@
-"""Opening a small neural network of the ear, with errors that name the command that helps."""
+"""The files of the ear: opening a small neural network, and what is told where one is missing or damaged."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import onnxruntime
+
+
+def not_whole(title: str, until_then: str, path: Path, error: Exception) -> LiveTalkError:
+    """For a file that came with LiveTalk and is missing or damaged; `until_then` is how it is without."""
+    advice = f"Install LiveTalk again. Until then, {until_then}"
+    return LiveTalkError(Problem.MODEL_DAMAGED, title, advice, detail=f"{path}: {error}")
 
 
 def open_model(path: Path, hears: str, without: str) -> onnxruntime.InferenceSession:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.arrays import load_arrays
-from core.errors import LiveTalkError, Problem
+from core.listening.model import not_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,12 +84,9 @@ class Wording:
             arrays = [saved[name].astype(np.float32) for name in _ARRAYS]
             phrases = dict(zip(saved["phrases"].tolist(), saved["phrase_odds"].tolist(), strict=True))
         except (OSError, ValueError) as error:
-            raise LiveTalkError(
-                Problem.MODEL_DAMAGED,
-                "The model that knows when a sentence is complete is missing or damaged.",
-                "Install LiveTalk again. Until then, the tone of your voice alone tells when you have finished.",
-                detail=f"{path}: {error}",
-            ) from error
+            title = "The model that knows when a sentence is complete is missing or damaged."
+            until_then = "the tone of your voice alone tells when you have finished."
+            raise not_whole(title, until_then, path, error) from error
         return cls(rows, *arrays, phrases=phrases)
 
     def __call__(self, text: str) -> float:

@@ -363,17 +363,13 @@ class OmniDialogue:
         return question
 
     async def _declined(self, question: Question, reply: Reply, delivery: Delivery) -> Verdict:
-        """A filter stopped the turn: say so in place of words that were not said, or write it where nothing was said
-        and there is no voice for it."""
+        """A filter stopped the turn: say so, as far as there is a voice, in place of words that were not said."""
         sorry = phrases_for([*question.texts, self._endpoint.instructions]).sorry
         sounds = await self._sound_of(sorry)
         if sounds and delivery.begun and not delivery.sounded:
             delivery.forget()
             await self._hand(reply.anew)
-        if sounds or delivery.begun:
-            await delivery.add(sorry, sounds)
-        else:
-            await delivery.together(sorry, None)
+        await delivery.add(sorry, sounds)
         return Verdict.FILTERED
 
     async def _sound_of(self, words: str) -> list[Sound]:

@@ -8,10 +8,21 @@ import numpy as np
 import pytest
 
 from core.dialogue.protocol import Message, Verdict
-from core.dialogue.services import Local
+from core.dialogue.services import Local, Service, Services
 from core.errors import Problem
 from tests.core.live_server import spoken_events
-from tests.core.omni_server import DONE, Event, Head, answering, chunk, heard_as, in_turn, vllm_words, voiced
+from tests.core.omni_server import (
+    DONE,
+    Event,
+    Head,
+    OmniServer,
+    answering,
+    chunk,
+    heard_as,
+    in_turn,
+    vllm_words,
+    voiced,
+)
 from tests.core.omni_talk import FINISH, HELLO, PCM, Heard, ask, refused, spoken, talking
 from tests.core.test_realtime import live
 
@@ -117,6 +128,8 @@ def test_this_computers_voice_does_not_read_another_language_aloud() -> None:
 
 def test_the_apology_for_what_a_filter_stopped_is_in_the_language_of_the_conversation() -> None:
     stopped = in_turn(refused(400, "x", code="data_inspection_failed"))
-    with talking(stopped, voice_of=lambda _: voiced(PCM)) as (_, dialogue):
-        reply = ask(dialogue, Heard("Und wie ist es mit dir?", number=2), EARLIER)
+    with OmniServer(in_turn(()), voice=lambda _: voiced(PCM)) as service:
+        services = Services(voice=Service(service.url, "tts"))
+        with talking(stopped, services=services) as (_, dialogue):
+            reply = ask(dialogue, Heard("Und wie ist es mit dir?", number=2), EARLIER)
     assert (reply.text, reply.verdict) == ("Das kann ich leider nicht beantworten.", Verdict.FILTERED)

@@ -12,6 +12,7 @@ from core.dialogue.client import Patience
 from core.dialogue.protocol import Message, Verdict
 from core.dialogue.request import WORDS_NOT_KNOWN
 from core.errors import LiveTalkError, Problem
+from tests.core.conformance import LONG, SHORT, SIZES, TEXT, WORDS
 from tests.core.omni_server import (
     DONE,
     USAGE,
@@ -28,7 +29,6 @@ from tests.core.omni_server import (
     openai_words,
     pieces,
     sglang_sound,
-    tone,
     vllm_sound,
     vllm_words,
     wav,
@@ -38,9 +38,6 @@ from tests.core.omni_talk import FINISH, IMPATIENT, Heard, ask, refused, spoken,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TEXT = "Hello there. How are you?"
-WORDS = ("Hello", " there.", " How are", " you?")
-SHORT, LONG = tone(0.02, seed=3), tone(4.3, seed=4)
 PATIENT = Patience(sign_s=0.15, stall_s=1.5, loading_s=1.5, first_s=8.0, gap_s=1.0)
 """A stall is over soon, and a busy computer is none."""
 HALF = LONG[:48_000]
@@ -90,10 +87,6 @@ def stream(dialect: str, pcm: bytes, size: int) -> list[Step]:
     told = [words(word) for word in WORDS]
     middle = len(sound) // 2
     return [Head(), *told[:2], *sound[:middle], *told[2:], *sound[middle:], FINISH, Event(USAGE), DONE]
-
-
-SIZES = (1, 2, 3, 641, 15_360, 96_000)
-"""Bytes in a fragment, up to two seconds. A file holds whole samples."""
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import soxr
 
 from core.dialogue.protocol import Verdict
 from core.media import AudioChunk
+from tests.core.conformance import LONG, SHORT, SIZES, TEXT, WORDS
 from tests.core.live_server import pcm_of
-from tests.core.omni_server import pieces, tone
+from tests.core.omni_server import pieces
 from tests.core.omni_talk import Heard, ask
 from tests.core.test_realtime import live
 
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
     from tests.core.live_server import Script, Talk
 
-TEXT = "Hello there. How are you?"
-WORDS = ("Hello", " there.", " How are", " you?")
-SHORT, LONG = tone(0.02, seed=3), tone(4.3, seed=4)
-SIZES = (1, 2, 3, 641, 15_360, 96_000)
-"""Bytes in a fragment, up to two seconds."""
 SAID = AudioChunk(np.random.default_rng(5).uniform(-0.5, 0.5, 40_000).astype(np.float32), 0)
 
 

@@ -13,6 +13,7 @@ import pytest
 from core.dialogue.protocol import Message, Verdict
 from core.dialogue.services import Local
 from core.media import AudioChunk
+from tests.core.conformance import LONG, SHORT, SIZES, TEXT, WORDS
 from tests.core.live_server import pcm_of
 from tests.core.omni_server import (
     DONE,
@@ -24,7 +25,6 @@ from tests.core.omni_server import (
     in_turn,
     pieces,
     sglang_sound,
-    tone,
     voiced,
     wav,
 )
@@ -34,11 +34,6 @@ if TYPE_CHECKING:
     from core.media import Samples
     from tests.core.omni_server import Asked, Script
 
-TEXT = "Hello there. How are you?"
-WORDS = ("Hello", " there.", " How are", " you?")
-SHORT, LONG = tone(0.02, seed=3), tone(4.3, seed=4)
-SIZES = (1, 2, 3, 641, 15_360, 96_000)
-"""Bytes in a fragment, up to two seconds. A file holds whole samples."""
 SAID = AudioChunk(np.random.default_rng(5).uniform(-0.5, 0.5, 24_000).astype(np.float32), 0)
 HISTORY = [Message("user", "I am Leo.", 1), Message("assistant", "Hello Leo.", 1)]
 
